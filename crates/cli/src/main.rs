@@ -1,0 +1,3 @@
+//! The binary `stepwell` with our own products registered.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What a run is: ids, journal entries and their encoding, the pure state machine, retry arithmetic.

@@ -1,0 +1,1 @@
+//! The shell: intake, driving runs, timers, recovery, shutdown.

@@ -1,0 +1,1 @@
+//! What a workflow author sees: Step, Workflow, Event, errors, the registry, and the Host seam behind Step.

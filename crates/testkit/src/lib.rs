@@ -1,0 +1,1 @@
+//! The fake world: clock, memory store, faulty store, conformance suite, simulated disk.

@@ -1,0 +1,1 @@
+//! Whole-product tests; see the three test binaries beside this file.
