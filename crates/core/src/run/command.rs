@@ -1,0 +1,169 @@
+//! Requests to a run, and how they are answered.
+
+use crate::entry::{Entry, Failure, QuarantineReason, StepKind};
+use crate::ids::{Seq, StepAddress};
+use crate::payload::Payload;
+use crate::retry::RetryPolicy;
+use crate::time::Timestamp;
+
+use super::state::{RunStatus, StepOutcome};
+
+/// A request to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Workflow code reached a step.
+    StartStep(StartStep),
+    /// A body ended, or a value was drawn.
+    FinishStep(FinishStep),
+    /// The engine found the run in flight when it opened its store.
+    Recover(Mark),
+    /// Workflow code returned, failed or panicked.
+    FinishRun {
+        /// How.
+        ended: Ended,
+        /// How many steps of the workflow's own line the code passed.
+        passed: usize,
+        /// How often workflow code may fail without progress.
+        policy: RetryPolicy,
+    },
+    /// Somebody asks for the run to be cancelled.
+    RequestCancel {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// No body of the run is in flight: a requested cancellation takes effect.
+    ConcludeCancel,
+    /// The engine cannot go on with the run.
+    Quarantine(QuarantineReason),
+    /// A person releases the run from quarantine.
+    Resume,
+}
+
+/// See [`Command::StartStep`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartStep {
+    /// The address the code asks for.
+    pub step: StepAddress,
+    /// The kind of call.
+    pub kind: StepKind,
+    /// How many steps of its branch the code passed before this one.
+    pub position: usize,
+}
+
+/// What the in-flight file says of a run at the last death of the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The step in flight, or `None` for workflow code.
+    pub step: Option<(StepAddress, StepKind)>,
+    /// The attempt that was in flight, from 1.
+    pub attempt: u32,
+    /// The number the run's next entry had when the mark was made.
+    pub seq: Seq,
+    /// Whether no other run was being driven.
+    pub alone: bool,
+}
+
+/// See [`Command::FinishStep`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishStep {
+    /// The address.
+    pub step: StepAddress,
+    /// The kind of call.
+    pub kind: StepKind,
+    /// The attempt that ended, as [`Reply::Execute`] numbered it.
+    pub attempt: u32,
+    /// Its result.
+    pub result: Result<Payload, Failure>,
+    /// The step's retry policy.
+    pub policy: RetryPolicy,
+    /// The database that carried the effect, for a transaction.
+    pub database: Option<String>,
+}
+
+/// How workflow code ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It returned this.
+    Returned(Payload),
+    /// It returned an error, or panicked.
+    Failed(Failure),
+}
+
+/// The answer to a command that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What to append, numbered and dated; empty when the journal already says it.
+    pub entries: Vec<Entry>,
+    /// What to tell whoever asked.
+    pub reply: Reply,
+}
+
+/// What to tell whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The step has this recorded result.
+    Recorded(StepOutcome),
+    /// Call the body, as this attempt.
+    Execute {
+        /// From 1, crashes counted.
+        attempt: u32,
+    },
+    /// Nothing to do before this instant.
+    Park {
+        /// When to ask again.
+        until: Timestamp,
+    },
+    /// Stop polling the workflow: the run is cancelled, quarantined or over.
+    Stop,
+    /// Done as asked.
+    Accepted,
+}
+
+/// The command was refused and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The run has ended.
+    #[error("run has already ended as {status}")]
+    Ended {
+        /// How it ended.
+        status: RunStatus,
+    },
+    /// The run is in quarantine and only `Resume` is accepted.
+    #[error("run is quarantined: resume it first")]
+    Quarantined,
+    /// `Resume` for a run that is not in quarantine.
+    #[error("run is {status}, not quarantined: there is nothing to resume")]
+    NotQuarantined {
+        /// What it is instead.
+        status: RunStatus,
+    },
+    /// A result for another attempt than the one that is due.
+    #[error("attempt {found} of step {step} reported, attempt {expected} is due")]
+    StaleAttempt {
+        /// The step.
+        step: StepAddress,
+        /// The attempt that is due.
+        expected: u32,
+        /// The attempt reported.
+        found: u32,
+    },
+    /// A result for a step that already has one.
+    #[error("step {step} already has a result")]
+    AlreadyRecorded {
+        /// The step.
+        step: StepAddress,
+    },
+    /// The address stands for another kind of call in the journal.
+    #[error("step {step} is recorded as {recorded}, not {found}")]
+    KindDiffers {
+        /// The step.
+        step: StepAddress,
+        /// The kind in the journal.
+        recorded: &'static str,
+        /// The kind reported.
+        found: &'static str,
+    },
+    /// `ConcludeCancel` without a request.
+    #[error("no cancellation of the run was asked for")]
+    NotCancelling,
+}

@@ -1,0 +1,213 @@
+//! One commit: everything a transition changes, its preconditions, and the ticket it is given.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use stepwell_core::envelope::{self, EncodeError, ValueKind};
+use stepwell_core::{Entry, EventId, Fence, RunId, Seq, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::Seen;
+use crate::errors::CommitError;
+use crate::keys;
+use crate::rows::{EventRow, InboxId, InboxRow, RunHead};
+
+/// Everything one transition changes: all of it happens or none.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Must be the store's fencing token.
+    pub fence: Fence,
+    /// How far the store had settled at the oldest look this commit rests on.
+    pub seen: Seen,
+    /// Entries to append; each run at most once.
+    pub appends: Vec<Append>,
+    /// Other rows to change.
+    pub changes: Vec<Change>,
+}
+
+/// Entries of one run.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The run.
+    pub run: RunId,
+    /// Where the run must stand: the number of the first entry here.
+    pub expected: Seq,
+    /// At least one entry, consecutive from `expected`.
+    pub entries: Vec<Entry>,
+    /// The run's head, when it changed.
+    pub head: Option<RunHead>,
+    /// The run's place on the agenda, when it changed.
+    pub agenda: AgendaChange,
+}
+
+/// A run moves on the agenda; equal sides mean no change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AgendaChange {
+    /// Where it stood.
+    pub was: Option<Timestamp>,
+    /// Where it stands after the commit.
+    pub now: Option<Timestamp>,
+}
+
+/// A row beside the journals.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Store an event; its id must be new.
+    NewEvent(EventRow),
+    /// Leave a request for a run.
+    PutInbox(RunId, InboxId, InboxRow),
+    /// A request was turned into an entry of this same commit, or refused for good.
+    DeleteInbox(RunId, InboxId),
+}
+
+/// One row as a key-value store sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowOp {
+    /// The key, by [`keys`].
+    pub key: Vec<u8>,
+    /// The sealed value, or `None` to delete.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Commit {
+    /// The rows this commit writes, sealed, in order.
+    ///
+    /// # Errors
+    /// When a value is too large to be read back.
+    pub fn row_ops(&self) -> Result<Vec<RowOp>, EncodeError> {
+        let mut ops = Vec::with_capacity(self.appends.len() * 2 + self.changes.len());
+        for change in &self.changes {
+            ops.push(change.row_op()?);
+        }
+        for append in &self.appends {
+            append.row_ops(&mut ops)?;
+        }
+        Ok(ops)
+    }
+
+    /// The ids of events that must be new.
+    pub fn new_events(&self) -> impl Iterator<Item = &EventId> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::NewEvent(row) => Some(&row.id),
+            Change::PutInbox(..) | Change::DeleteInbox(..) => None,
+        })
+    }
+}
+
+impl Append {
+    fn row_ops(&self, ops: &mut Vec<RowOp>) -> Result<(), EncodeError> {
+        let run = Some(self.run);
+        let key = keys::journal(self.run, self.expected);
+        let body = envelope::encode_block(&self.entries)?;
+        let value = envelope::seal(ValueKind::JournalBlock, &key, run, self.expected, &body)?;
+        ops.push(RowOp {
+            key,
+            value: Some(value),
+        });
+        if let Some(head) = &self.head {
+            let key = keys::head(self.run);
+            let body = envelope::encode_fields(head)?;
+            let value = envelope::seal(ValueKind::RunHead, &key, run, Seq::FIRST, &body)?;
+            ops.push(RowOp {
+                key,
+                value: Some(value),
+            });
+        }
+        if self.agenda.was == self.agenda.now {
+            return Ok(());
+        }
+        if let Some(was) = self.agenda.was {
+            ops.push(RowOp {
+                key: keys::agenda(was, self.run),
+                value: None,
+            });
+        }
+        if let Some(now) = self.agenda.now {
+            let key = keys::agenda(now, self.run);
+            let value = envelope::seal(ValueKind::Agenda, &key, run, Seq::FIRST, &[])?;
+            ops.push(RowOp {
+                key,
+                value: Some(value),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    fn row_op(&self) -> Result<RowOp, EncodeError> {
+        match self {
+            Self::NewEvent(row) => {
+                let key = keys::event(&row.id);
+                let body = envelope::encode_fields(row)?;
+                let value = envelope::seal(ValueKind::Event, &key, None, Seq::FIRST, &body)?;
+                Ok(RowOp {
+                    key,
+                    value: Some(value),
+                })
+            }
+            Self::PutInbox(run, id, row) => {
+                let key = keys::inbox(*run, *id);
+                let body = envelope::encode_fields(row)?;
+                let value = envelope::seal(ValueKind::Inbox, &key, Some(*run), Seq::FIRST, &body)?;
+                Ok(RowOp {
+                    key,
+                    value: Some(value),
+                })
+            }
+            Self::DeleteInbox(run, id) => Ok(RowOp {
+                key: keys::inbox(*run, *id),
+                value: None,
+            }),
+        }
+    }
+}
+
+/// The right to hear what became of a commit; resolves once.
+///
+/// Dropping it changes nothing about the commit.
+#[derive(Debug)]
+#[must_use = "a commit is durable only once its ticket resolved"]
+pub struct Ticket(oneshot::Receiver<Result<(), CommitError>>);
+
+/// The store's end of a [`Ticket`].
+#[derive(Debug)]
+pub struct TicketSender(oneshot::Sender<Result<(), CommitError>>);
+
+impl Ticket {
+    /// A ticket and the end that resolves it.
+    pub fn pair() -> (TicketSender, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (TicketSender(sender), Self(receiver))
+    }
+
+    /// A ticket that is already resolved.
+    pub fn resolved(result: Result<(), CommitError>) -> Self {
+        let (sender, ticket) = Self::pair();
+        sender.resolve(result);
+        ticket
+    }
+}
+
+impl TicketSender {
+    /// Tells whoever holds the ticket; nobody may be listening any more, which is fine.
+    pub fn resolve(self, result: Result<(), CommitError>) {
+        drop(self.0.send(result));
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A store that went away without a word may have written the commit or not.
+        Pin::new(&mut self.0).poll(cx).map(|told| {
+            told.unwrap_or_else(|_| {
+                Err(CommitError::Unknown {
+                    why: "store went away".to_owned(),
+                })
+            })
+        })
+    }
+}
