@@ -1,0 +1,341 @@
+//! [`Step`]: the one way a workflow touches the world, and [`RunStep`], a step with its options.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::future::{Future, IntoFuture, pending};
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stepwell_core::ids::StepNameError;
+use stepwell_core::run::{FinishStep, Reply, StartStep, StepOutcome};
+use stepwell_core::{Failure, FailureClass, Payload, RetryPolicy, StepAddress, StepKind};
+
+use crate::attempt::Attempt;
+use crate::error::{Error, StepError};
+use crate::host::{Host, panic_message};
+
+/// The handle through which a workflow does everything durable.
+///
+/// There is one for each line of a run, and its methods borrow it mutably: two steps cannot race
+/// by accident, a durable call inside a body does not compile, and it cannot be moved to another
+/// thread.
+pub struct Step {
+    host: Rc<dyn Host>,
+    branch: Arc<str>,
+    uses: BTreeMap<Arc<str>, u32>,
+    passed: usize,
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Step of run {}, {} passed", self.host.run(), self.passed)
+    }
+}
+
+impl Step {
+    /// The workflow's own line of the run that `host` drives. For engines, not for authors.
+    #[must_use]
+    pub fn of(host: Rc<dyn Host>) -> Self {
+        Self {
+            host,
+            branch: Arc::from(""),
+            uses: BTreeMap::new(),
+            passed: 0,
+        }
+    }
+
+    /// How many steps of this line the code passed. For engines.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        self.passed
+    }
+
+    /// The run this is.
+    #[must_use]
+    pub fn run_id(&self) -> stepwell_core::RunId {
+        self.host.run()
+    }
+
+    /// The dependency of type `T` registered with [`Registry::provide`](crate::Registry::provide).
+    ///
+    /// # Panics
+    /// When none was registered: a mistake in the program, which fails the attempt of the run and
+    /// is retried, so that a corrected binary carries on.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "contained by the engine; there is no value to go on with"
+    )]
+    pub fn get<T: Clone + Send + Sync + 'static>(&self) -> T {
+        let found = self.host.resource(TypeId::of::<T>());
+        match found.and_then(|boxed| boxed.downcast::<T>().ok()) {
+            Some(resource) => *resource,
+            None => panic!(
+                "no {} is registered: add it with Registry::provide",
+                std::any::type_name::<T>()
+            ),
+        }
+    }
+
+    /// A named effect: `body` runs until it succeeds or its attempts are spent, and its result is
+    /// recorded once. Await it; set options before awaiting.
+    ///
+    /// The body may run more than once, when the engine dies between effect and record. Its result
+    /// is handed out as it was *recorded*, the first time as on every replay.
+    pub fn run<'a, T, F>(&'a mut self, name: &str, body: F) -> RunStep<'a, T, F>
+    where
+        F: AsyncFn(&Attempt) -> Result<T, Error> + 'a,
+        T: Serialize + DeserializeOwned + 'a,
+    {
+        let address = self.claim(name);
+        RunStep {
+            step: self,
+            address,
+            body,
+            options: Options::default(),
+            output: PhantomData,
+        }
+    }
+
+    /// The next address for `name` on this line: names count up when they repeat.
+    pub(crate) fn claim(&mut self, name: &str) -> Result<StepAddress, StepNameError> {
+        let first = StepAddress::root(name, 1)?;
+        let uses = self.uses.entry(first.name.clone()).or_insert(0);
+        *uses = uses.saturating_add(1);
+        Ok(StepAddress {
+            branch: self.branch.clone(),
+            name: first.name,
+            nth: *uses,
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Rc<dyn Host> {
+        &self.host
+    }
+
+    /// Takes one step to its recorded result, calling `body` for each attempt the host asks for.
+    pub(crate) async fn settle<B, Fut>(
+        &mut self,
+        address: StepAddress,
+        kind: StepKind,
+        options: Options,
+        body: B,
+    ) -> Result<Payload, StepError>
+    where
+        B: Fn(Attempt) -> Fut,
+        Fut: Future<Output = Result<Ran, Failure>>,
+    {
+        let position = self.passed;
+        loop {
+            let ask = StartStep {
+                step: address.clone(),
+                kind,
+                position,
+            };
+            match self.host.start_step(ask) {
+                Reply::Recorded(outcome) => {
+                    self.passed = position.saturating_add(1);
+                    return match outcome {
+                        StepOutcome::Succeeded(output) => Ok(output),
+                        StepOutcome::Failed { failure, attempts } => {
+                            Err(StepError::new(address, attempts, failure))
+                        }
+                    };
+                }
+                Reply::Execute { attempt } => {
+                    self.execute(&address, kind, attempt, &options, &body).await;
+                }
+                Reply::Park { until } => self.host.wait_until(until).await,
+                // The host lets go of the run; this future is dropped where it stands.
+                Reply::Stop | Reply::Accepted => pending::<()>().await,
+            }
+        }
+    }
+
+    async fn execute<B, Fut>(
+        &self,
+        address: &StepAddress,
+        kind: StepKind,
+        number: u32,
+        options: &Options,
+        body: &B,
+    ) where
+        B: Fn(Attempt) -> Fut,
+        Fut: Future<Output = Result<Ran, Failure>>,
+    {
+        let in_flight = self.host.admit(address, kind, number).await;
+        let attempt = Attempt::new(self.host.run(), address.clone(), number);
+        let limit = options
+            .timeout
+            .unwrap_or_else(|| self.host.attempt_timeout());
+        // Crash here, or anywhere in the body: nothing is recorded, the in-flight mark names this
+        // attempt, and after the restart the body runs again with the same idempotency key.
+        let contained = AssertUnwindSafe(async { body(attempt).await }).catch_unwind();
+        let result = match tokio::time::timeout(limit, contained).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(Failure::new(
+                FailureClass::Panicked,
+                panic_message(panic.as_ref()),
+            )),
+            Err(_) => Err(Failure::new(
+                FailureClass::TimedOut,
+                format!("attempt {number} took longer than its limit of {limit:?}"),
+            )),
+        };
+        let (result, database) = match result {
+            Ok(ran) => (Ok(ran.output), ran.database),
+            Err(failure) => (Err(failure), None),
+        };
+        self.host.finish_step(FinishStep {
+            step: address.clone(),
+            kind,
+            attempt: number,
+            result,
+            policy: options.policy(self.host.retry_policy()),
+            database,
+        });
+        drop(in_flight);
+    }
+
+    /// A recorded result as `T`; a result that does not fit stops the run, named on both sides.
+    pub(crate) async fn decode<T: DeserializeOwned>(
+        &self,
+        address: &StepAddress,
+        kind: StepKind,
+        output: &Payload,
+    ) -> T {
+        match serde_json::from_str(output.as_json()) {
+            Ok(value) => value,
+            Err(error) => {
+                let recorded = format!("{} {address} with {} bytes", kind.word(), output.len());
+                let of = std::any::type_name::<T>();
+                // Line and column alone: the message of a decoder may quote the payload.
+                let place = format!("line {}, column {}", error.line(), error.column());
+                let attempted = format!("{} {address} read as {of}, at {place}", kind.word());
+                self.host.mismatch(recorded, attempted);
+                pending().await
+            }
+        }
+    }
+}
+
+/// What a body that succeeded leaves to record.
+pub(crate) struct Ran {
+    /// Its result as JSON.
+    pub(crate) output: Payload,
+    /// The database whose transaction carried the effect.
+    pub(crate) database: Option<String>,
+}
+
+impl Ran {
+    /// The result of a plain body, encoded.
+    pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Self, Failure> {
+        let json = serde_json::to_string(value).map_err(|error| {
+            Failure::new(
+                FailureClass::Terminal,
+                format!("result does not serialise: {error}"),
+            )
+        })?;
+        Ok(Self {
+            output: Payload::from_json(json),
+            database: None,
+        })
+    }
+}
+
+/// What a step may set for itself before it is awaited.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) retries: Option<u32>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Options {
+    fn policy(&self, of_workflow: RetryPolicy) -> RetryPolicy {
+        self.retries
+            .map_or(of_workflow, |retries| of_workflow.with_retries(retries))
+    }
+}
+
+/// A step that was named and not yet awaited.
+#[must_use = "a step does nothing until it is awaited"]
+pub struct RunStep<'a, T, F> {
+    step: &'a mut Step,
+    address: Result<StepAddress, StepNameError>,
+    body: F,
+    options: Options,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T, F> std::fmt::Debug for RunStep<'_, T, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RunStep {:?}", self.address)
+    }
+}
+
+impl<T, F> RunStep<'_, T, F> {
+    /// Attempts after the first, instead of the workflow's.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.options.retries = Some(retries);
+        self
+    }
+
+    /// The time limit of each attempt, instead of the engine's.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.options.timeout = Some(limit);
+        self
+    }
+}
+
+impl<'a, T, F> IntoFuture for RunStep<'a, T, F>
+where
+    F: AsyncFn(&Attempt) -> Result<T, Error> + 'a,
+    T: Serialize + DeserializeOwned + 'a,
+{
+    type Output = Result<T, StepError>;
+    type IntoFuture = LocalBoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            step,
+            address,
+            body,
+            options,
+            output: _,
+        } = self;
+        Box::pin(async move {
+            let address = usable(address)?;
+            let body = &body;
+            let call = |attempt: Attempt| async move {
+                let value = body(&attempt).await.map_err(Error::into_failure)?;
+                Ran::encode(&value)
+            };
+            let output = step
+                .settle(address.clone(), StepKind::Run, options, call)
+                .await?;
+            Ok(step.decode(&address, StepKind::Run, &output).await)
+        })
+    }
+}
+
+/// The address, or the error of a step whose name can never be journaled.
+pub(crate) fn usable(
+    address: Result<StepAddress, StepNameError>,
+) -> Result<StepAddress, StepError> {
+    address.map_err(|error| {
+        let failure = Failure::new(FailureClass::Terminal, error.to_string());
+        let nameless = StepAddress {
+            branch: Arc::from(""),
+            name: error.name.into(),
+            nth: 1,
+        };
+        StepError::new(nameless, 0, failure)
+    })
+}
