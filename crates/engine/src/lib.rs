@@ -1,1 +1,28 @@
-//! The shell: intake, driving runs, timers, recovery, shutdown.
+//! The shell around the pure core: intake, driving runs, timers, recovery, shutdown.
+//!
+//! A run lives on one *shard*, a thread with a `LocalSet`, chosen by a hash of its id; only that
+//! shard appends to its journal. The loop of a run is: load and fold, drive the workflow, and for
+//! each question of its code decide, commit, apply, act; then park or finish.
+//!
+//! **Architecture invariant.** Nothing here decides a rule about runs: that is `stepwell_core`'s.
+//! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs` alone.
+
+mod clock;
+mod drive;
+mod engine;
+mod gate;
+mod host;
+mod in_flight;
+mod intake;
+mod operator;
+mod options;
+mod recovery;
+mod shard;
+mod shared;
+mod watched;
+
+pub use clock::Clock;
+pub use engine::{Drained, Engine, Health, StartError};
+pub use intake::NewEvent;
+pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
+pub use options::{Options, Placement, Probe};

@@ -59,6 +59,14 @@ pub enum Change {
     PutInbox(RunId, InboxId, InboxRow),
     /// A request was turned into an entry of this same commit, or refused for good.
     DeleteInbox(RunId, InboxId),
+    /// A run whose journal cannot be read leaves the agenda and is shown as quarantined. Its
+    /// journal is not touched: an entry behind damage would rest on what nobody can read.
+    SetAside {
+        /// The head to store.
+        head: RunHead,
+        /// The agenda row to take away.
+        was: Timestamp,
+    },
 }
 
 /// One row as a key-value store sees it.
@@ -78,7 +86,7 @@ impl Commit {
     pub fn row_ops(&self) -> Result<Vec<RowOp>, EncodeError> {
         let mut ops = Vec::with_capacity(self.appends.len() * 2 + self.changes.len());
         for change in &self.changes {
-            ops.push(change.row_op()?);
+            change.row_ops(&mut ops)?;
         }
         for append in &self.appends {
             append.row_ops(&mut ops)?;
@@ -90,7 +98,7 @@ impl Commit {
     pub fn new_events(&self) -> impl Iterator<Item = &EventId> {
         self.changes.iter().filter_map(|change| match change {
             Change::NewEvent(row) => Some(&row.id),
-            Change::PutInbox(..) | Change::DeleteInbox(..) => None,
+            Change::PutInbox(..) | Change::DeleteInbox(..) | Change::SetAside { .. } => None,
         })
     }
 }
@@ -106,13 +114,7 @@ impl Append {
             value: Some(value),
         });
         if let Some(head) = &self.head {
-            let key = keys::head(self.run);
-            let body = envelope::encode_fields(head)?;
-            let value = envelope::seal(ValueKind::RunHead, &key, run, Seq::FIRST, &body)?;
-            ops.push(RowOp {
-                key,
-                value: Some(value),
-            });
+            ops.push(head_op(head)?);
         }
         if self.agenda.was == self.agenda.now {
             return Ok(());
@@ -136,32 +138,52 @@ impl Append {
 }
 
 impl Change {
-    fn row_op(&self) -> Result<RowOp, EncodeError> {
+    fn row_ops(&self, ops: &mut Vec<RowOp>) -> Result<(), EncodeError> {
         match self {
             Self::NewEvent(row) => {
                 let key = keys::event(&row.id);
                 let body = envelope::encode_fields(row)?;
                 let value = envelope::seal(ValueKind::Event, &key, None, Seq::FIRST, &body)?;
-                Ok(RowOp {
+                ops.push(RowOp {
                     key,
                     value: Some(value),
-                })
+                });
             }
             Self::PutInbox(run, id, row) => {
                 let key = keys::inbox(*run, *id);
                 let body = envelope::encode_fields(row)?;
                 let value = envelope::seal(ValueKind::Inbox, &key, Some(*run), Seq::FIRST, &body)?;
-                Ok(RowOp {
+                ops.push(RowOp {
                     key,
                     value: Some(value),
-                })
+                });
             }
-            Self::DeleteInbox(run, id) => Ok(RowOp {
-                key: keys::inbox(*run, *id),
-                value: None,
-            }),
+            Self::DeleteInbox(run, id) => {
+                ops.push(RowOp {
+                    key: keys::inbox(*run, *id),
+                    value: None,
+                });
+            }
+            Self::SetAside { head, was } => {
+                ops.push(head_op(head)?);
+                ops.push(RowOp {
+                    key: keys::agenda(*was, head.run),
+                    value: None,
+                });
+            }
         }
+        Ok(())
     }
+}
+
+fn head_op(head: &RunHead) -> Result<RowOp, EncodeError> {
+    let key = keys::head(head.run);
+    let body = envelope::encode_fields(head)?;
+    let value = envelope::seal(ValueKind::RunHead, &key, Some(head.run), Seq::FIRST, &body)?;
+    Ok(RowOp {
+        key,
+        value: Some(value),
+    })
 }
 
 /// The right to hear what became of a commit; resolves once.

@@ -39,6 +39,12 @@ use stepwell_core::{Entry, EventId, Fence, RunId, Timestamp, WorkflowName};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seen(pub u64);
 
+impl Seen {
+    /// The caller is the only writer of everything the commit expects, so nothing can have changed
+    /// behind its look: a run's own shard, or rows under ids drawn just now.
+    pub const OWNER: Self = Self(u64::MAX);
+}
+
 /// Which runs a list wants.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {

@@ -1,0 +1,346 @@
+//! Driving one run: load and fold, replay the workflow, act on what the state needs, until the run
+//! parks, ends, or the engine lets go of it.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use stepwell::host::panic_message;
+use stepwell::{Step, Workflow};
+use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, fold, next};
+use stepwell_core::{
+    Entry, Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp,
+};
+use stepwell_store::{Change, Commit, ReadError, RunHead, Seen, agenda_of};
+use tokio::sync::Notify;
+
+use crate::gate::ALONE_AT_MOST;
+use crate::host::{HostHandle, Loaded, RunHost, Stop};
+use crate::operator::blocking;
+use crate::shared::Shared;
+use crate::watched::Watched;
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing more will happen to the run.
+    Ended,
+    /// The run waits: until an instant, or for somebody.
+    Parked(Option<Timestamp>),
+    /// The engine is shutting down or its store stopped; the store knows what the run needs.
+    LetGo,
+}
+
+/// A run just created, with what a drive needs and need not read back.
+pub(crate) struct Fresh {
+    pub(crate) state: RunState,
+    pub(crate) input: Payload,
+}
+
+/// Tells a drive that a request was left for its run.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// Set by the shard, cleared by the drive before it reads.
+    pub(crate) waiting: Cell<bool>,
+    pub(crate) stirred: Notify,
+}
+
+/// What one replay of the workflow came to.
+enum Replay {
+    /// The state says what comes next.
+    Reconsider,
+    /// What is stored has to be read again.
+    Again,
+    /// See [`Left::LetGo`].
+    LetGo,
+}
+
+/// Drives `run` until it parks or ends.
+pub(crate) async fn drive(
+    shared: Arc<Shared>,
+    run: RunId,
+    mut fresh: Option<Fresh>,
+    requests: Rc<Requests>,
+) -> Left {
+    let left = loop {
+        let (loaded, input) = match fresh.take() {
+            Some(Fresh { state, input }) => {
+                let agenda = agenda_of(&state);
+                (Loaded { state, agenda }, Some(input))
+            }
+            None => match load(&shared, run).await {
+                Ok(Some(loaded)) => {
+                    requests.waiting.set(true);
+                    (loaded, None)
+                }
+                Ok(None) => break Left::Ended,
+                Err(trouble) => break unreadable(&shared, run, trouble).await,
+            },
+        };
+        let host = RunHost::new(Arc::clone(&shared), loaded);
+        match session(&shared, &host, input, &requests).await {
+            Some(left) => break left,
+            None => continue,
+        }
+    };
+    shared.hide(run);
+    left
+}
+
+/// From a folded state to the end of the drive; `None` when what is stored must be read again.
+async fn session(
+    shared: &Arc<Shared>,
+    host: &Rc<RunHost>,
+    mut input: Option<Payload>,
+    requests: &Rc<Requests>,
+) -> Option<Left> {
+    loop {
+        if requests.waiting.get() {
+            take_requests(shared, host, requests).await;
+        }
+        let now = shared.clock.now();
+        let left = match host.with_state(|state| next(state, now))? {
+            Next::Done => Left::Ended,
+            Next::Held => Left::Parked(None),
+            Next::WakeAt(at) => Left::Parked(Some(at)),
+            Next::Conclude => {
+                host.restart();
+                host.ask(Command::ConcludeCancel, Vec::new());
+                continue;
+            }
+            Next::Drive if !shared.open() => Left::LetGo,
+            Next::Drive => {
+                host.restart();
+                match replay(shared, host, &mut input, requests).await {
+                    Replay::Reconsider => continue,
+                    Replay::Again => return None,
+                    Replay::LetGo => Left::LetGo,
+                }
+            }
+        };
+        // What the run came to is told to nobody, lists included, before it is durable.
+        return match host.durable().await {
+            Ok(()) => Some(left),
+            Err(error) if error.retry() => None,
+            Err(error) => {
+                shared.fail(&error);
+                Some(Left::LetGo)
+            }
+        };
+    }
+}
+
+/// Runs the workflow's code once from the top, as far as it goes.
+async fn replay(
+    shared: &Arc<Shared>,
+    host: &Rc<RunHost>,
+    input: &mut Option<Payload>,
+    requests: &Rc<Requests>,
+) -> Replay {
+    let named = host.with_state(|state| (state.run, state.workflow.clone()));
+    let Some((run, name)) = named else {
+        return Replay::Again;
+    };
+    let Some(workflow) = shared.registry.get(&name).cloned() else {
+        let reason = QuarantineReason::UnknownWorkflow { workflow: name };
+        host.ask(Command::Quarantine(reason), Vec::new());
+        return Replay::Reconsider;
+    };
+    let input = match input.clone() {
+        Some(known) => known,
+        None => match read_input(shared, host).await {
+            Some(read) => input.insert(read).clone(),
+            None => return Replay::Reconsider,
+        },
+    };
+    let retries = workflow.retries();
+    let policy = retries.map_or(shared.options.retry, |n| {
+        shared.options.retry.with_retries(n)
+    });
+    host.set_policy(policy);
+    if host.with_state(|state| state.suspicion.is_some()) == Some(true)
+        && let Some(alone) = shared.gate.alone().await
+    {
+        host.keep_alone(alone);
+    }
+    host.mark_code();
+    let mut step = Step::of(Rc::new(HostHandle(Rc::clone(host))));
+    let left = poll_code(
+        shared,
+        host,
+        requests,
+        run,
+        workflow.as_ref(),
+        &mut step,
+        input,
+    )
+    .await;
+    host.end_alone();
+    match left {
+        Polled::Ended(ended) => {
+            let passed = step.passed();
+            host.ask(
+                Command::FinishRun {
+                    ended,
+                    passed,
+                    policy,
+                },
+                Vec::new(),
+            );
+            Replay::Reconsider
+        }
+        Polled::Stopped(Stop::Reconsider) => Replay::Reconsider,
+        Polled::Stopped(Stop::Refold) => Replay::Again,
+        Polled::Stopped(Stop::LetGo) => Replay::LetGo,
+    }
+}
+
+enum Polled {
+    Ended(Ended),
+    Stopped(Stop),
+}
+
+/// Polls the code until it ends or is stopped; requests are taken in between.
+async fn poll_code(
+    shared: &Arc<Shared>,
+    host: &Rc<RunHost>,
+    requests: &Rc<Requests>,
+    run: RunId,
+    workflow: &dyn Workflow,
+    step: &mut Step,
+    input: Payload,
+) -> Polled {
+    let contained = async {
+        AssertUnwindSafe(workflow.run(step, input))
+            .catch_unwind()
+            .await
+    };
+    let mut code = std::pin::pin!(Watched::new(run, contained));
+    let mut in_company = std::pin::pin!(tokio::time::sleep(ALONE_AT_MOST));
+    let mut alone = true;
+    loop {
+        tokio::select! {
+            biased;
+            stop = host.stopped() => return Polled::Stopped(stop),
+            ended = code.as_mut() => {
+                return Polled::Ended(match ended {
+                    Ok(Ok(output)) => Ended::Returned(output),
+                    Ok(Err(error)) => Ended::Failed(error.into_failure()),
+                    Err(panic) => {
+                        let said = panic_message(panic.as_ref());
+                        Ended::Failed(Failure::new(FailureClass::Panicked, said))
+                    }
+                });
+            }
+            () = requests.stirred.notified() => take_requests(shared, host, requests).await,
+            () = in_company.as_mut(), if alone => {
+                // A long body must not keep the whole engine waiting for its own acquittal.
+                alone = false;
+                host.end_alone();
+            }
+        }
+    }
+}
+
+async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requests) {
+    requests.waiting.set(false);
+    let Some(run) = host.with_state(|state| state.run) else {
+        return;
+    };
+    let store = Arc::clone(&shared.store);
+    match blocking(move || store.inbox(run)).await {
+        Ok(rows) => rows
+            .into_iter()
+            .for_each(|(id, row)| host.take_request(id, row)),
+        Err(error) => tracing::error!(%run, %error, "requests left for the run cannot be read"),
+    }
+}
+
+/// Reads the event that started the run. An event that is gone or damaged quarantines the run: its
+/// code cannot be given what it was given before.
+async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Option<Payload> {
+    let event = host.with_state(|state| state.event.clone())?;
+    let store = Arc::clone(&shared.store);
+    let id = event.clone();
+    let what = match blocking(move || store.event(&id)).await {
+        Ok(Some(row)) => return Some(row.data),
+        Ok(None) => format!("event {event}, the run's input, is not stored"),
+        Err(error) => error.to_string(),
+    };
+    let reason = QuarantineReason::Damaged {
+        seq: Seq::FIRST,
+        what,
+    };
+    host.ask(Command::Quarantine(reason), Vec::new());
+    None
+}
+
+/// The run as stored; `None` when there is no such run.
+pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Loaded>, ReadError> {
+    let store = Arc::clone(&shared.store);
+    let journal = blocking(move || store.journal(run)).await?;
+    if journal.is_empty() {
+        return Ok(None);
+    }
+    folded(run, &journal).map(Some)
+}
+
+fn folded(run: RunId, journal: &[Entry]) -> Result<Loaded, ReadError> {
+    let state = fold(run, journal).map_err(|illegal| {
+        let seq = journal.last().map_or(Seq::FIRST, |entry| entry.seq);
+        ReadError::Damaged {
+            run,
+            seq,
+            what: illegal.to_string(),
+        }
+    })?;
+    // The agenda row was written with the last entry, by this same function.
+    let agenda = agenda_of(&state);
+    Ok(Loaded { state, agenda })
+}
+
+/// A run that cannot be read: damage quarantines it, anything else is tried again in a while.
+async fn unreadable(shared: &Arc<Shared>, run: RunId, trouble: ReadError) -> Left {
+    let ReadError::Damaged { seq, what, .. } = trouble else {
+        tracing::error!(%run, error = %trouble, "run cannot be read");
+        let again = shared.clock.now().after(std::time::Duration::from_secs(5));
+        return Left::Parked(Some(again));
+    };
+    tracing::error!(%run, %seq, what, "journal is damaged: run is quarantined");
+    set_aside(shared, run).await;
+    Left::Parked(None)
+}
+
+/// Takes a run whose journal cannot be folded off the agenda and shows it as quarantined.
+async fn set_aside(shared: &Arc<Shared>, run: RunId) {
+    let store = Arc::clone(&shared.store);
+    let head = match blocking(move || store.head(run)).await {
+        Ok(Some(head)) => head,
+        Ok(None) | Err(_) => {
+            tracing::error!(%run, "head of the damaged run cannot be read either");
+            return;
+        }
+    };
+    if head.status == RunStatus::Quarantined {
+        return;
+    }
+    let was = head.wake_at.unwrap_or(Timestamp::ZERO);
+    let now = shared.clock.now();
+    let head = RunHead {
+        status: RunStatus::Quarantined,
+        changed_at: now,
+        wake_at: None,
+        ..head
+    };
+    let commit = Commit {
+        fence: shared.store.fence(),
+        seen: Seen::OWNER,
+        appends: Vec::new(),
+        changes: vec![Change::SetAside { head, was }],
+    };
+    if let Err(error) = shared.store.commit(commit).await {
+        shared.fail(&error);
+    }
+}

@@ -1,0 +1,301 @@
+//! [`Engine`]: opening, the doors from outside, and shutting down.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use stepwell::{Client, Registry, RegistryError, SendError};
+use stepwell_core::{EventId, RunId};
+use stepwell_store::{Pressure, ReadError, Store};
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::in_flight::Marks;
+use crate::intake::{ClientIntake, NewEvent, publish};
+use crate::operator::{LiveRuns, OperateError, Operator};
+use crate::options::{Options, Placement};
+use crate::recovery;
+use crate::shard::{Wake, shard};
+use crate::shared::{Phase, Shared};
+
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The registry is not usable.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The in-flight file cannot be opened.
+    #[error("in-flight file {path} cannot be opened: {source}")]
+    InFlight {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What is due cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was in flight cannot be recorded.
+    #[error("attempts that were in flight cannot be recorded: {why}")]
+    Recovery {
+        /// Why.
+        why: String,
+    },
+    /// A shard's thread cannot be started.
+    #[error("shard cannot be started: {0}")]
+    Shard(io::Error),
+}
+
+/// How an engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it takes events and drives runs.
+    pub ready: bool,
+    /// Whether it is shutting down.
+    pub draining: bool,
+    /// What stopped its store, if anything did.
+    pub failure: Option<String>,
+    /// Runs queued or driven.
+    pub ready_runs: usize,
+    /// Runs driven.
+    pub driven_runs: usize,
+    /// What its store holds back.
+    pub pressure: Pressure,
+}
+
+/// How shutting down went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Runs whose body was still in flight at the limit; they go on at the next start.
+    pub parked: usize,
+}
+
+/// A running engine. Clones share it; it ends with [`Engine::drain`].
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    operator: Operator,
+    /// Closed when every shard has ended.
+    shards_gone: watch::Receiver<()>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("health", &self.health())
+            .finish()
+    }
+}
+
+impl Engine {
+    /// Opens an engine over `store`: records what was in flight, then drives what is due.
+    ///
+    /// Must be called inside a tokio runtime, and on a `LocalSet` for [`Placement::Local`].
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing was driven then.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Self, StartError> {
+        registry.check()?;
+        let (marks, found) = match &options.in_flight {
+            None => (None, Vec::new()),
+            Some(path) => {
+                let opened = Marks::open(path);
+                let in_flight = |source| StartError::InFlight {
+                    path: path.clone(),
+                    source,
+                };
+                let (marks, found) = opened.map_err(in_flight)?;
+                (Some(marks), found)
+            }
+        };
+        let live = LiveRuns::default();
+        let operator = Operator::beside(Arc::clone(&store), clock, Arc::clone(&live));
+        let shared = Arc::new(Shared {
+            store,
+            registry,
+            clock,
+            options,
+            gate: Gate::default(),
+            marks,
+            live,
+            ready: AtomicUsize::new(0),
+            driven: AtomicUsize::new(0),
+            backlog_bytes: AtomicUsize::new(0),
+            phase: watch::Sender::new(Phase::Open),
+            failure: watch::Sender::new(None),
+            shards: OnceLock::new(),
+        });
+        recovery::record_marks(&shared, found)
+            .await
+            .map_err(|why| StartError::Recovery { why })?;
+        let shards_gone = start_shards(&shared).map_err(StartError::Shard)?;
+        let horizon = shared.clock.now().after(shared.options.timer_horizon);
+        let woken = recovery::wake_due(&shared, None, horizon).await?;
+        recovery::wake_requested(&shared).await?;
+        tracing::info!(woken, "engine is open");
+        tokio::spawn(watch_until_drained(Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            operator,
+            shards_gone,
+        })
+    }
+
+    /// Sends events from code that runs beside the engine.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(Arc::new(ClientIntake(Arc::clone(&self.shared))))
+    }
+
+    /// Looks at runs, journals and events.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The workflows and what they depend on.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Accepts all of `events` or none; resolves with their ids once they and the runs they start
+    /// are durable. An event whose id is stored already changes nothing and answers that id.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn publish(&self, events: Vec<NewEvent>) -> Result<Vec<EventId>, SendError> {
+        publish(&self.shared, events).await
+    }
+
+    /// Asks for a run to be cancelled; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        self.operator.cancel(run, reason).await?;
+        self.shared.wake(run, Wake::Request(run));
+        Ok(())
+    }
+
+    /// Asks for a run to be released from quarantine; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn resume(&self, run: RunId) -> Result<(), OperateError> {
+        self.operator.resume(run).await?;
+        self.shared.wake(run, Wake::Request(run));
+        Ok(())
+    }
+
+    /// How the engine is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let failure = self.shared.failure.borrow().clone();
+        let draining = *self.shared.phase.borrow() != Phase::Open;
+        Health {
+            ready: failure.is_none() && !draining,
+            draining,
+            failure,
+            ready_runs: self.shared.ready(),
+            driven_runs: self.shared.driven.load(Ordering::Relaxed),
+            pressure: self.shared.store.pressure(),
+        }
+    }
+
+    /// Resolves with the reason when the store has stopped writing. The process should then exit
+    /// and be started again: only a fresh opening may say what became durable.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.shared.failure.subscribe();
+        let found = failure.wait_for(Option::is_some).await;
+        match found.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops intake and new bodies, lets bodies in flight end for up to `limit`, then drops what
+    /// is left: those runs go on at the next start. The store is the caller's to close.
+    pub async fn drain(&self, limit: Duration) -> Drained {
+        self.advance(Phase::Draining);
+        let mut gone = self.shards_gone.clone();
+        let all_gone = async { while gone.changed().await.is_ok() {} };
+        if tokio::time::timeout(limit, all_gone).await.is_ok() {
+            return Drained { parked: 0 };
+        }
+        let parked = self.shared.driven.load(Ordering::Relaxed);
+        self.advance(Phase::Letting);
+        let mut gone = self.shards_gone.clone();
+        let all_gone = async { while gone.changed().await.is_ok() {} };
+        // Code that blocks its thread cannot be dropped; the process ends without it.
+        if tokio::time::timeout(Duration::from_secs(5), all_gone)
+            .await
+            .is_err()
+        {
+            tracing::warn!("a shard is blocked and is left behind");
+        }
+        Drained { parked }
+    }
+
+    fn advance(&self, to: Phase) {
+        self.shared.phase.send_if_modified(|phase| {
+            let forward = *phase < to;
+            *phase = to.max(*phase);
+            forward
+        });
+    }
+}
+
+fn start_shards(shared: &Arc<Shared>) -> io::Result<watch::Receiver<()>> {
+    let (alive, gone) = watch::channel(());
+    let alive = Arc::new(alive);
+    let count = match shared.options.placement {
+        Placement::Threads(count) | Placement::Local(count) => count.max(1),
+    };
+    let mut senders = Vec::with_capacity(count);
+    for number in 0..count {
+        let (sender, wakes) = mpsc::unbounded_channel();
+        senders.push(sender);
+        let (shared, alive) = (Arc::clone(shared), Arc::clone(&alive));
+        match shared.options.placement {
+            Placement::Local(_) => {
+                tokio::task::spawn_local(async move {
+                    shard(shared, wakes).await;
+                    drop(alive);
+                });
+            }
+            Placement::Threads(_) => {
+                let runtime = tokio::runtime::Handle::current();
+                let name = format!("shard-{number}");
+                std::thread::Builder::new().name(name).spawn(move || {
+                    let local = tokio::task::LocalSet::new();
+                    runtime.block_on(local.run_until(shard(shared, wakes)));
+                    // Futures still in flight are dropped here, with the runtime at hand.
+                    let _inside = runtime.enter();
+                    drop(local);
+                    drop(alive);
+                })?;
+            }
+        }
+    }
+    // Set once, here; a second set cannot happen and would change nothing.
+    drop(shared.shards.set(senders));
+    Ok(gone)
+}
+
+/// Watches the agenda for as long as the engine is open.
+async fn watch_until_drained(shared: Arc<Shared>) {
+    let mut phase = shared.phase.subscribe();
+    tokio::select! {
+        () = recovery::watch_agenda(shared) => {}
+        _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+    }
+}

@@ -1,0 +1,49 @@
+//! Who may have a body in flight: everybody, or one suspected run alone.
+//!
+//! A run that was in flight when the engine died is driven alone until it makes progress, so that
+//! the next death, if it comes, convicts the right one. Bodies of other runs wait meanwhile. Both
+//! waits are bounded: a suspect that cannot get the engine to itself soon goes on in company, and
+//! one whose body takes long gives the engine back; neither earns a mark that counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+/// Longest wait of a suspect for the bodies of others to end.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
+
+/// Longest a suspect keeps the engine to itself.
+pub(crate) const ALONE_AT_MOST: Duration = Duration::from_secs(10);
+
+/// The gate before bodies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<RwLock<()>>);
+
+/// Held while a body is in flight in company.
+#[derive(Debug)]
+pub(crate) struct InCompany(
+    #[expect(dead_code, reason = "held for its Drop")] OwnedRwLockReadGuard<()>,
+);
+
+/// Held while a suspect has the engine to itself.
+#[derive(Debug)]
+pub(crate) struct Alone(
+    #[expect(dead_code, reason = "held for its Drop")] OwnedRwLockWriteGuard<()>,
+);
+
+impl Gate {
+    /// Waits while a suspect is alone.
+    pub(crate) async fn enter(&self) -> InCompany {
+        InCompany(Arc::clone(&self.0).read_owned().await)
+    }
+
+    /// Waits until no body is in flight and keeps new ones out; `None` when that takes too long.
+    pub(crate) async fn alone(&self) -> Option<Alone> {
+        let waiting = Arc::clone(&self.0).write_owned();
+        tokio::time::timeout(WAIT_FOR_OTHERS, waiting)
+            .await
+            .ok()
+            .map(Alone)
+    }
+}

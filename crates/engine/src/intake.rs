@@ -1,0 +1,327 @@
+//! Intake: events become durable together with the runs they start, in one commit.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use rand::RngExt;
+use stepwell::{Intake, OutgoingEvent, SendError};
+use stepwell_core::entry::RunStarted;
+use stepwell_core::limits::{
+    EVENT_ID_BYTES, EVENT_NAME_BYTES, EVENTS_PER_REQUEST, RESERVED_EVENT_PREFIX,
+};
+use stepwell_core::run::{begin, fold};
+use stepwell_core::{EventId, Payload, RunId, Seq, Timestamp};
+use stepwell_store::{
+    AgendaChange, Append, Change, Commit, CommitError, EventRow, ReadError, RunHead, Seen,
+    agenda_of,
+};
+use ulid::Ulid;
+
+use crate::drive::Fresh;
+use crate::operator::blocking;
+use crate::shard::Wake;
+use crate::shared::Shared;
+
+/// How often a commit is tried anew after another one got in between.
+const TRIES: u32 = 16;
+
+/// Largest sum of payloads in one request, in bytes: what fits one commit of the store.
+const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// An event on its way in.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Dedupes: the same id starts its runs once. Drawn when absent.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its data.
+    pub data: Payload,
+    /// What the sender says of the user.
+    pub user: Option<Payload>,
+    /// The sender's version of the event's shape.
+    pub v: Option<String>,
+    /// The sender's own instant; kept, never used for order.
+    pub ts: Option<Timestamp>,
+}
+
+/// What a commit of events is made of.
+struct Prepared {
+    commit: Commit,
+    ids: Vec<EventId>,
+    starts: Vec<(RunId, Box<Fresh>)>,
+}
+
+/// Accepts all of `events` or none; resolves once they are durable.
+pub(crate) async fn publish(
+    shared: &Arc<Shared>,
+    events: Vec<NewEvent>,
+) -> Result<Vec<EventId>, SendError> {
+    check(shared, &events)?;
+    room(shared)?;
+    let events = Arc::new(events);
+    let mut settled = false;
+    for _ in 0..TRIES {
+        let (known, seen) = look(shared, &events, settled).await.map_err(unavailable)?;
+        let prepared = prepare(shared, &events, &known, seen);
+        if prepared.commit.changes.is_empty() {
+            // Every event is stored already, and the looks waited for what they rest on.
+            if settled {
+                return Ok(prepared.ids);
+            }
+            settled = true;
+            continue;
+        }
+        match shared.store.commit(prepared.commit).await {
+            Ok(()) => {
+                for (run, fresh) in prepared.starts {
+                    shared.wake(run, Wake::Start(run, fresh));
+                }
+                return Ok(prepared.ids);
+            }
+            // Somebody stored one of these events since the look: look again, this time behind
+            // everything durable.
+            Err(error) if error.retry() => settled = true,
+            Err(CommitError::TooLarge { bytes, limit }) => {
+                let why = format!("request of {bytes} bytes is over the limit of {limit} bytes");
+                return Err(SendError::Refused { index: 0, why });
+            }
+            Err(error @ CommitError::Full) => return Err(unavailable(error)),
+            Err(error) => {
+                shared.fail(&error);
+                return Err(unavailable(error));
+            }
+        }
+    }
+    Err(SendError::Busy {
+        what: "concurrent requests for the same event ids",
+        retry_after_s: 1,
+    })
+}
+
+fn unavailable(why: impl ToString) -> SendError {
+    SendError::Unavailable {
+        why: why.to_string(),
+    }
+}
+
+/// Refuses while accepting would mean holding more than the engine may.
+fn room(shared: &Shared) -> Result<(), SendError> {
+    if let Some(why) = shared.failure.borrow().clone() {
+        return Err(SendError::Unavailable { why });
+    }
+    if !shared.open() {
+        return Err(SendError::ShuttingDown);
+    }
+    if shared.ready() >= shared.options.ready_max {
+        return Err(SendError::Busy {
+            what: "runs ready to go",
+            retry_after_s: 1,
+        });
+    }
+    let pressure = shared.store.pressure();
+    let held = pressure
+        .queued_bytes
+        .saturating_add(pressure.unsettled_bytes);
+    if held >= shared.options.store_bytes_max {
+        return Err(SendError::Busy {
+            what: "bytes waiting for the disk",
+            retry_after_s: 1,
+        });
+    }
+    Ok(())
+}
+
+fn check(shared: &Shared, events: &[NewEvent]) -> Result<(), SendError> {
+    let refuse = |index: usize, why: String| Err(SendError::Refused { index, why });
+    if events.len() > EVENTS_PER_REQUEST {
+        let why = format!(
+            "{} events are over the limit of {EVENTS_PER_REQUEST}",
+            events.len()
+        );
+        return refuse(EVENTS_PER_REQUEST, why);
+    }
+    let mut sum = 0_usize;
+    for (index, event) in events.iter().enumerate() {
+        if let Err(why) = check_one(shared, event) {
+            return refuse(index, why);
+        }
+        sum = sum.saturating_add(event.data.len());
+        if sum > REQUEST_BYTES_MAX {
+            let why = format!("request carries more than {REQUEST_BYTES_MAX} bytes of data");
+            return refuse(index, why);
+        }
+    }
+    Ok(())
+}
+
+fn check_one(shared: &Shared, event: &NewEvent) -> Result<(), String> {
+    let name = &event.name;
+    if name.is_empty() {
+        return Err("name is empty".to_owned());
+    }
+    if name.len() > EVENT_NAME_BYTES {
+        return Err(format!(
+            "name is over the limit of {EVENT_NAME_BYTES} bytes"
+        ));
+    }
+    if name.chars().any(char::is_control) {
+        return Err("name holds a control character".to_owned());
+    }
+    if name.starts_with(RESERVED_EVENT_PREFIX) {
+        return Err(format!(
+            "names that begin with {RESERVED_EVENT_PREFIX} are the engine's own"
+        ));
+    }
+    let limit = shared.options.event_bytes_max;
+    let user = event.user.as_ref().map_or(0, Payload::len);
+    if event.data.len().saturating_add(user) > limit {
+        return Err(format!("data is over the limit of {limit} bytes"));
+    }
+    let Some(id) = &event.id else { return Ok(()) };
+    if id.is_empty() || id.len() > EVENT_ID_BYTES || id.chars().any(char::is_control) {
+        return Err(format!(
+            "id must have 1 to {EVENT_ID_BYTES} bytes and no control characters; leave it out to \
+             have one drawn"
+        ));
+    }
+    Ok(())
+}
+
+/// Which of the events are stored already, by their place in the request.
+///
+/// A look behind everything durable (`settled`) is slower and needed only after a conflict.
+async fn look(
+    shared: &Arc<Shared>,
+    events: &Arc<Vec<NewEvent>>,
+    settled: bool,
+) -> Result<(Vec<bool>, Seen), ReadError> {
+    if events.iter().all(|event| event.id.is_none()) {
+        return Ok((vec![false; events.len()], Seen::OWNER));
+    }
+    let (store, events) = (Arc::clone(&shared.store), Arc::clone(events));
+    blocking(move || {
+        let mut known = vec![false; events.len()];
+        let mut oldest = Seen::OWNER;
+        for (event, known) in events.iter().zip(&mut known) {
+            let Some(id) = &event.id else { continue };
+            let id = EventId::new(id.as_str());
+            if settled {
+                // Waits until everything durable can be seen, so that the look below sees it too.
+                *known = store.event(&id)?.is_some();
+            }
+            let (row, seen) = store.look_event(&id)?;
+            *known |= row.is_some();
+            oldest = oldest.min(seen);
+        }
+        Ok((known, oldest))
+    })
+    .await
+}
+
+fn prepare(shared: &Shared, events: &[NewEvent], known: &[bool], seen: Seen) -> Prepared {
+    let now = shared.clock.now();
+    let mut prepared = Prepared {
+        commit: Commit {
+            fence: shared.store.fence(),
+            seen,
+            appends: Vec::new(),
+            changes: Vec::new(),
+        },
+        ids: Vec::with_capacity(events.len()),
+        starts: Vec::new(),
+    };
+    let mut here = std::collections::HashSet::new();
+    for (event, known) in events.iter().zip(known) {
+        let id = match &event.id {
+            Some(id) => EventId::new(id.as_str()),
+            None => EventId::new(draw(now).to_string()),
+        };
+        prepared.ids.push(id.clone());
+        // Twice in one request is once, like twice in two.
+        if *known || (event.id.is_some() && !here.insert(id.clone())) {
+            continue;
+        }
+        prepared.add(shared, event, id, now);
+    }
+    prepared
+}
+
+impl Prepared {
+    fn add(&mut self, shared: &Shared, event: &NewEvent, id: EventId, now: Timestamp) {
+        let mut runs = Vec::new();
+        for (name, workflow) in shared.registry.triggered_by(&event.name) {
+            let run = draw(now);
+            let started = RunStarted {
+                workflow: name.clone(),
+                version: workflow.version(),
+                event: id.clone(),
+                input_bytes: event.data.len() as u64,
+            };
+            let entries = vec![begin(started, now)];
+            let state = match fold(run, &entries) {
+                Ok(state) => state,
+                Err(illegal) => {
+                    // A journal of one start always folds; if it ever did not, starting the run
+                    // would only spread the fault.
+                    tracing::error!(%run, %illegal, "run cannot be started");
+                    continue;
+                }
+            };
+            runs.push(run);
+            self.commit.appends.push(Append {
+                run,
+                expected: Seq::FIRST,
+                entries,
+                head: Some(RunHead::of(&state)),
+                agenda: AgendaChange {
+                    was: None,
+                    now: agenda_of(&state),
+                },
+            });
+            let fresh = Fresh {
+                state,
+                input: event.data.clone(),
+            };
+            self.starts.push((run, Box::new(fresh)));
+        }
+        self.commit.changes.push(Change::NewEvent(EventRow {
+            id,
+            name: event.name.clone(),
+            data: event.data.clone(),
+            user: event.user.clone(),
+            v: event.v.clone(),
+            ts: event.ts,
+            received_at: now,
+            runs,
+        }));
+    }
+}
+
+/// A ULID of this instant.
+fn draw(now: Timestamp) -> RunId {
+    let random = rand::rng().random::<u128>();
+    RunId::from_ulid(Ulid::from_parts(now.as_ms(), random))
+}
+
+/// The engine as product code sees it.
+pub(crate) struct ClientIntake(pub(crate) Arc<Shared>);
+
+impl Intake for ClientIntake {
+    fn send(&self, events: Vec<OutgoingEvent>) -> BoxFuture<'_, Result<Vec<EventId>, SendError>> {
+        Box::pin(async move {
+            let events = events
+                .into_iter()
+                .map(|event| NewEvent {
+                    id: event.id,
+                    name: event.name,
+                    data: Payload::from_json(event.data.to_string()),
+                    user: event.user.map(|user| Payload::from_json(user.to_string())),
+                    v: None,
+                    ts: None,
+                })
+                .collect();
+            publish(&self.0, events).await
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! What opening does before anything is driven: attempts that were in flight are recorded, and
+//! what is due is handed to the shards.
+
+use std::sync::Arc;
+
+use stepwell_core::run::{Command, Mark, Reply};
+use stepwell_core::{RunId, Timestamp};
+use stepwell_store::{ReadError, Store};
+
+use crate::drive::load;
+use crate::host::RunHost;
+use crate::operator::blocking;
+use crate::shard::Wake;
+use crate::shared::Shared;
+
+/// Rows read at a time.
+const PAGE: usize = 4_096;
+
+/// Records an attempt for each run the marks name, so attempts stay honest across crashes.
+///
+/// Crash here: the marks are still there and the entries already durable make them stale.
+pub(crate) async fn record_marks(
+    shared: &Arc<Shared>,
+    marks: Vec<(RunId, Mark)>,
+) -> Result<(), String> {
+    for (run, mark) in marks {
+        let loaded = match load(shared, run).await {
+            Ok(Some(loaded)) => loaded,
+            // The run's creation did not become durable before the power went.
+            Ok(None) => continue,
+            Err(ReadError::Damaged { .. }) => continue,
+            Err(trouble) => return Err(trouble.to_string()),
+        };
+        let host = RunHost::new(Arc::clone(shared), loaded);
+        if host.ask(Command::Recover(mark.clone()), Vec::new()) == Reply::Stop {
+            tracing::error!(%run, "run was in flight at too many crashes and is quarantined");
+        } else {
+            tracing::info!(%run, attempt = mark.attempt, "run was in flight when the engine died");
+        }
+        host.durable().await.map_err(|error| error.to_string())?;
+    }
+    if let Some(marks) = &shared.marks {
+        marks
+            .clear()
+            .map_err(|error| format!("in-flight file cannot be cleared: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Hands every run that is due by `until` to its shard, beginning behind `after`.
+pub(crate) async fn wake_due(
+    shared: &Arc<Shared>,
+    mut after: Option<(Timestamp, RunId)>,
+    until: Timestamp,
+) -> Result<usize, ReadError> {
+    let mut woken = 0;
+    loop {
+        let store: Arc<dyn Store> = Arc::clone(&shared.store);
+        let page = blocking(move || store.agenda(after, until, PAGE)).await?;
+        let Some(last) = page.last().copied() else {
+            return Ok(woken);
+        };
+        woken += page.len();
+        for (at, run) in page {
+            shared.wake(run, Wake::At(at, run));
+        }
+        after = Some(last);
+    }
+}
+
+/// Hands every run with a request waiting to its shard.
+pub(crate) async fn wake_requested(shared: &Arc<Shared>) -> Result<(), ReadError> {
+    let store = Arc::clone(&shared.store);
+    for run in blocking(move || store.inbox_runs()).await? {
+        shared.wake(run, Wake::Request(run));
+    }
+    Ok(())
+}
+
+/// Keeps the shards supplied with what comes due beyond the horizon of their own timers.
+pub(crate) async fn watch_agenda(shared: Arc<Shared>) {
+    let horizon = shared.options.timer_horizon;
+    // A run with work at once is queued or driven already.
+    let behind_ready = (Timestamp::ZERO, RunId::from_bytes([0xff; 16]));
+    loop {
+        tokio::time::sleep(horizon / 2).await;
+        let until = shared.clock.now().after(horizon);
+        if let Err(error) = wake_due(&shared, Some(behind_ready), until).await {
+            tracing::error!(%error, "agenda cannot be read; timers beyond the horizon are late");
+        }
+    }
+}
