@@ -9,16 +9,14 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use stepwell::host::panic_message;
 use stepwell::{Step, Workflow};
-use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, fold, next};
-use stepwell_core::{
-    Entry, Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp,
-};
+use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, next};
+use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
 use stepwell_store::{Change, Commit, ReadError, RunHead, Seen, agenda_of};
 use tokio::sync::Notify;
 
 use crate::gate::ALONE_AT_MOST;
 use crate::host::{HostHandle, Loaded, RunHost, Stop};
-use crate::operator::blocking;
+use crate::operator::{blocking, folded};
 use crate::shared::Shared;
 use crate::watched::Watched;
 
@@ -122,7 +120,12 @@ async fn session(
         };
         // What the run came to is told to nobody, lists included, before it is durable.
         return match host.durable().await {
-            Ok(()) => Some(left),
+            Ok(()) => {
+                if let Some(Some(outcome)) = host.with_state(|state| state.outcome.clone()) {
+                    shared.ended(host.run(), &outcome);
+                }
+                Some(left)
+            }
             Err(error) if error.retry() => None,
             Err(error) => {
                 shared.fail(&error);
@@ -284,21 +287,10 @@ pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Load
     if journal.is_empty() {
         return Ok(None);
     }
-    folded(run, &journal).map(Some)
-}
-
-fn folded(run: RunId, journal: &[Entry]) -> Result<Loaded, ReadError> {
-    let state = fold(run, journal).map_err(|illegal| {
-        let seq = journal.last().map_or(Seq::FIRST, |entry| entry.seq);
-        ReadError::Damaged {
-            run,
-            seq,
-            what: illegal.to_string(),
-        }
-    })?;
+    let state = folded(run, &journal)?;
     // The agenda row was written with the last entry, by this same function.
     let agenda = agenda_of(&state);
-    Ok(Loaded { state, agenda })
+    Ok(Some(Loaded { state, agenda }))
 }
 
 /// A run that cannot be read: damage quarantines it, anything else is tried again in a while.

@@ -1,12 +1,14 @@
 //! [`Engine`]: opening, the doors from outside, and shutting down.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use stepwell::{Client, Registry, RegistryError, SendError};
+use stepwell_core::run::Outcome;
 use stepwell_core::{EventId, RunId};
 use stepwell_store::{Pressure, ReadError, Store};
 use tokio::sync::{mpsc, watch};
@@ -129,6 +131,7 @@ impl Engine {
             ready: AtomicUsize::new(0),
             driven: AtomicUsize::new(0),
             backlog_bytes: AtomicUsize::new(0),
+            waiters: Mutex::default(),
             phase: watch::Sender::new(Phase::Open),
             failure: watch::Sender::new(None),
             shards: OnceLock::new(),
@@ -173,7 +176,51 @@ impl Engine {
     /// # Errors
     /// See [`SendError`].
     pub async fn publish(&self, events: Vec<NewEvent>) -> Result<Vec<EventId>, SendError> {
-        publish(&self.shared, events).await
+        let accepted = publish(&self.shared, events, |_| {}).await?;
+        Ok(accepted.into_iter().map(|event| event.id).collect())
+    }
+
+    /// Accepts one event and waits for the runs it starts; resolves with each run's outcome once
+    /// its end is durable. For an event whose id is stored already these are the first runs.
+    ///
+    /// # Errors
+    /// See [`SendError`]; [`SendError::Unavailable`] as well when the engine ends before a run does.
+    pub async fn execute(&self, event: NewEvent) -> Result<Vec<(RunId, Outcome)>, SendError> {
+        let waits = Mutex::new(HashMap::new());
+        let accepted = publish(&self.shared, vec![event], |run| {
+            let wait = self.shared.await_end(run);
+            waits
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(run, wait);
+        });
+        let accepted = accepted.await?;
+        let mut waits = waits.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = Vec::new();
+        for run in accepted.into_iter().flat_map(|event| event.runs) {
+            let outcome = match waits.remove(&run) {
+                Some(wait) => wait.await.map_err(|_| gone())?,
+                None => self.outcome(run).await?,
+            };
+            ended.push((run, outcome));
+        }
+        Ok(ended)
+    }
+
+    /// Resolves with the outcome of a run once its end is durable.
+    ///
+    /// # Errors
+    /// [`SendError::Unavailable`] when the run cannot be read or the engine ends first.
+    pub async fn outcome(&self, run: RunId) -> Result<Outcome, SendError> {
+        // Registered before the look: an end between the two is told.
+        let wait = self.shared.await_end(run);
+        let look = self.operator.outcome(run).await;
+        match look.map_err(|error| SendError::Unavailable {
+            why: error.to_string(),
+        })? {
+            Some(outcome) => Ok(outcome),
+            None => wait.await.map_err(|_| gone()),
+        }
     }
 
     /// Asks for a run to be cancelled; resolves once the request is durable.
@@ -251,6 +298,12 @@ impl Engine {
             *phase = to.max(*phase);
             forward
         });
+    }
+}
+
+fn gone() -> SendError {
+    SendError::Unavailable {
+        why: "engine ended before the run did".to_owned(),
     }
 }
 

@@ -94,6 +94,10 @@ impl RunHost {
         })
     }
 
+    pub(crate) fn run(&self) -> RunId {
+        self.run
+    }
+
     pub(crate) fn set_policy(&self, policy: RetryPolicy) {
         self.policy.set(policy);
     }

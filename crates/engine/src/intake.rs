@@ -1,5 +1,6 @@
 //! Intake: events become durable together with the runs they start, in one commit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -45,18 +46,29 @@ pub struct NewEvent {
     pub ts: Option<Timestamp>,
 }
 
+/// An event that is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id: the sender's, or the one drawn.
+    pub id: EventId,
+    /// The runs it started, now or when its id was first accepted.
+    pub runs: Vec<RunId>,
+}
+
 /// What a commit of events is made of.
 struct Prepared {
     commit: Commit,
-    ids: Vec<EventId>,
+    accepted: Vec<Accepted>,
     starts: Vec<(RunId, Box<Fresh>)>,
 }
 
-/// Accepts all of `events` or none; resolves once they are durable.
+/// Accepts all of `events` or none; resolves once they are durable. `before_start` hears of each
+/// run just before it is driven.
 pub(crate) async fn publish(
     shared: &Arc<Shared>,
     events: Vec<NewEvent>,
-) -> Result<Vec<EventId>, SendError> {
+    before_start: impl Fn(RunId),
+) -> Result<Vec<Accepted>, SendError> {
     check(shared, &events)?;
     room(shared)?;
     let events = Arc::new(events);
@@ -67,7 +79,7 @@ pub(crate) async fn publish(
         if prepared.commit.changes.is_empty() {
             // Every event is stored already, and the looks waited for what they rest on.
             if settled {
-                return Ok(prepared.ids);
+                return Ok(prepared.accepted);
             }
             settled = true;
             continue;
@@ -75,9 +87,10 @@ pub(crate) async fn publish(
         match shared.store.commit(prepared.commit).await {
             Ok(()) => {
                 for (run, fresh) in prepared.starts {
+                    before_start(run);
                     shared.wake(run, Wake::Start(run, fresh));
                 }
-                return Ok(prepared.ids);
+                return Ok(prepared.accepted);
             }
             // Somebody stored one of these events since the look: look again, this time behind
             // everything durable.
@@ -188,30 +201,30 @@ fn check_one(shared: &Shared, event: &NewEvent) -> Result<(), String> {
     Ok(())
 }
 
-/// Which of the events are stored already, by their place in the request.
+/// What is stored already of the events, by their place in the request.
 ///
 /// A look behind everything durable (`settled`) is slower and needed only after a conflict.
 async fn look(
     shared: &Arc<Shared>,
     events: &Arc<Vec<NewEvent>>,
     settled: bool,
-) -> Result<(Vec<bool>, Seen), ReadError> {
+) -> Result<(Vec<Option<EventRow>>, Seen), ReadError> {
     if events.iter().all(|event| event.id.is_none()) {
-        return Ok((vec![false; events.len()], Seen::OWNER));
+        return Ok((vec![None; events.len()], Seen::OWNER));
     }
     let (store, events) = (Arc::clone(&shared.store), Arc::clone(events));
     blocking(move || {
-        let mut known = vec![false; events.len()];
+        let mut known = vec![None; events.len()];
         let mut oldest = Seen::OWNER;
         for (event, known) in events.iter().zip(&mut known) {
             let Some(id) = &event.id else { continue };
             let id = EventId::new(id.as_str());
             if settled {
                 // Waits until everything durable can be seen, so that the look below sees it too.
-                *known = store.event(&id)?.is_some();
+                store.event(&id)?;
             }
             let (row, seen) = store.look_event(&id)?;
-            *known |= row.is_some();
+            *known = row;
             oldest = oldest.min(seen);
         }
         Ok((known, oldest))
@@ -219,7 +232,12 @@ async fn look(
     .await
 }
 
-fn prepare(shared: &Shared, events: &[NewEvent], known: &[bool], seen: Seen) -> Prepared {
+fn prepare(
+    shared: &Shared,
+    events: &[NewEvent],
+    known: &[Option<EventRow>],
+    seen: Seen,
+) -> Prepared {
     let now = shared.clock.now();
     let mut prepared = Prepared {
         commit: Commit {
@@ -228,27 +246,40 @@ fn prepare(shared: &Shared, events: &[NewEvent], known: &[bool], seen: Seen) -> 
             appends: Vec::new(),
             changes: Vec::new(),
         },
-        ids: Vec::with_capacity(events.len()),
+        accepted: Vec::with_capacity(events.len()),
         starts: Vec::new(),
     };
-    let mut here = std::collections::HashSet::new();
+    let mut here: HashMap<EventId, Vec<RunId>> = HashMap::new();
     for (event, known) in events.iter().zip(known) {
         let id = match &event.id {
             Some(id) => EventId::new(id.as_str()),
             None => EventId::new(draw(now).to_string()),
         };
-        prepared.ids.push(id.clone());
         // Twice in one request is once, like twice in two.
-        if *known || (event.id.is_some() && !here.insert(id.clone())) {
-            continue;
+        let first = known
+            .as_ref()
+            .map(|row| row.runs.clone())
+            .or_else(|| here.get(&id).cloned());
+        let runs = match first {
+            Some(runs) => runs,
+            None => prepared.add(shared, event, id.clone(), now),
+        };
+        if event.id.is_some() {
+            here.insert(id.clone(), runs.clone());
         }
-        prepared.add(shared, event, id, now);
+        prepared.accepted.push(Accepted { id, runs });
     }
     prepared
 }
 
 impl Prepared {
-    fn add(&mut self, shared: &Shared, event: &NewEvent, id: EventId, now: Timestamp) {
+    fn add(
+        &mut self,
+        shared: &Shared,
+        event: &NewEvent,
+        id: EventId,
+        now: Timestamp,
+    ) -> Vec<RunId> {
         let mut runs = Vec::new();
         for (name, workflow) in shared.registry.triggered_by(&event.name) {
             let run = draw(now);
@@ -293,8 +324,9 @@ impl Prepared {
             v: event.v.clone(),
             ts: event.ts,
             received_at: now,
-            runs,
+            runs: runs.clone(),
         }));
+        runs
     }
 }
 
@@ -321,7 +353,8 @@ impl Intake for ClientIntake {
                     ts: None,
                 })
                 .collect();
-            publish(&self.0, events).await
+            let accepted = publish(&self.0, events, |_| {}).await?;
+            Ok(accepted.into_iter().map(|event| event.id).collect())
         })
     }
 }

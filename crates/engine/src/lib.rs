@@ -23,6 +23,6 @@ mod watched;
 
 pub use clock::Clock;
 pub use engine::{Drained, Engine, Health, StartError};
-pub use intake::NewEvent;
+pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
 pub use options::{Options, Placement, Probe};

@@ -136,6 +136,20 @@ impl Operator {
         }
     }
 
+    /// How a run ended; `None` while it has not.
+    ///
+    /// # Errors
+    /// [`OperateError::NoSuchRun`], or what is stored cannot be read.
+    pub async fn outcome(&self, run: RunId) -> Result<Option<Outcome>, OperateError> {
+        let store = Arc::clone(&self.store);
+        let journal = blocking(move || store.journal(run)).await?;
+        if journal.is_empty() {
+            return Err(OperateError::NoSuchRun(run));
+        }
+        let state = folded(run, &journal)?;
+        Ok(state.outcome)
+    }
+
     /// Up to `limit` runs, newest first, without outputs.
     ///
     /// # Errors
@@ -273,11 +287,7 @@ impl Operator {
                 return Ok(Some((view, Err(damage))));
             }
         };
-        let state = fold(run, &entries).map_err(|illegal| ReadError::Damaged {
-            run,
-            seq: Seq(entries.len() as u64),
-            what: illegal.to_string(),
-        })?;
+        let state = folded(run, &entries)?;
         Ok(Some((self.view_in(head, &state, &entries), Ok(entries))))
     }
 
@@ -317,6 +327,18 @@ impl Operator {
             in_flight,
         }
     }
+}
+
+/// The state of a run whose journal was read: one that does not fold is damaged.
+pub(crate) fn folded(run: RunId, journal: &[Entry]) -> Result<RunState, ReadError> {
+    fold(run, journal).map_err(|illegal| {
+        let seq = journal.last().map_or(Seq::FIRST, |entry| entry.seq);
+        ReadError::Damaged {
+            run,
+            seq,
+            what: illegal.to_string(),
+        }
+    })
 }
 
 type Look = (RunView, Result<Vec<Entry>, ReadError>);

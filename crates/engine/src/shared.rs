@@ -1,12 +1,14 @@
 //! What the parts of one engine share.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stepwell::Registry;
+use stepwell_core::run::Outcome;
 use stepwell_core::{RunId, StepAddress};
 use stepwell_store::{CommitError, Store};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::gate::Gate;
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) driven: AtomicUsize,
     /// Bytes of inputs held for queued runs.
     pub(crate) backlog_bytes: AtomicUsize,
+    /// Who wants to hear how a run ended.
+    pub(crate) waiters: Mutex<HashMap<RunId, Vec<oneshot::Sender<Outcome>>>>,
     pub(crate) phase: watch::Sender<Phase>,
     /// The failure that stopped the store.
     pub(crate) failure: watch::Sender<Option<String>>,
@@ -72,6 +76,28 @@ impl Shared {
         });
         if first {
             tracing::error!(%error, "store stopped writing; restart the engine");
+        }
+    }
+
+    /// Resolves with the outcome of `run` once its end is durable; registered when this returns.
+    pub(crate) fn await_end(&self, run: RunId) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = waiters.entry(run).or_default();
+        waiting.retain(|sender| !sender.is_closed());
+        waiting.push(sender);
+        receiver
+    }
+
+    /// Tells whoever waits; called once the end of `run` is durable.
+    pub(crate) fn ended(&self, run: RunId, outcome: &Outcome) {
+        let waiting = {
+            let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            waiters.remove(&run)
+        };
+        for sender in waiting.into_iter().flatten() {
+            // Whoever asked may have gone, which is theirs to do.
+            drop(sender.send(outcome.clone()));
         }
     }
 
