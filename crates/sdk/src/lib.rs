@@ -56,7 +56,7 @@ pub use error::{Error, StepError};
 pub use event::Event;
 pub use registry::{Registry, RegistryError, Resources};
 pub use step::{RunStep, Step};
-pub use stepwell_core::{Payload, RetryPolicy, RunId, StepAddress, Timestamp};
+pub use stepwell_core::{EventId, Payload, RetryPolicy, RunId, StepAddress, Timestamp};
 pub use stepwell_macros::{Event, workflow};
 pub use transaction::{Begun, Database, Receipt, TransactionStep};
 pub use workflow::{Workflow, WorkflowFuture};
