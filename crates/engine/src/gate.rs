@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// Longest wait of a suspect for the bodies of others to end.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
@@ -18,7 +18,10 @@ pub(crate) const ALONE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// The gate before bodies.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gate(Arc<RwLock<()>>);
+pub(crate) struct Gate {
+    bodies: Arc<RwLock<()>>,
+    suspects: Arc<Mutex<()>>,
+}
 
 /// Held while a body is in flight in company.
 #[derive(Debug)]
@@ -28,22 +31,25 @@ pub(crate) struct InCompany(
 
 /// Held while a suspect has the engine to itself.
 #[derive(Debug)]
-pub(crate) struct Alone(
-    #[expect(dead_code, reason = "held for its Drop")] OwnedRwLockWriteGuard<()>,
-);
+pub(crate) struct Alone {
+    #[expect(dead_code, reason = "held for its Drop")]
+    bodies: OwnedRwLockWriteGuard<()>,
+    #[expect(dead_code, reason = "held for its Drop")]
+    turn: OwnedMutexGuard<()>,
+}
 
 impl Gate {
     /// Waits while a suspect is alone.
     pub(crate) async fn enter(&self) -> InCompany {
-        InCompany(Arc::clone(&self.0).read_owned().await)
+        InCompany(Arc::clone(&self.bodies).read_owned().await)
     }
 
-    /// Waits until no body is in flight and keeps new ones out; `None` when that takes too long.
+    /// Waits for this suspect's turn, then until no body is in flight, and keeps new ones out;
+    /// `None` when bodies in flight take too long to end.
     pub(crate) async fn alone(&self) -> Option<Alone> {
-        let waiting = Arc::clone(&self.0).write_owned();
-        tokio::time::timeout(WAIT_FOR_OTHERS, waiting)
-            .await
-            .ok()
-            .map(Alone)
+        let turn = Arc::clone(&self.suspects).lock_owned().await;
+        let waiting = Arc::clone(&self.bodies).write_owned();
+        let bodies = tokio::time::timeout(WAIT_FOR_OTHERS, waiting).await.ok()?;
+        Some(Alone { bodies, turn })
     }
 }

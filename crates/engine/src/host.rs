@@ -62,6 +62,8 @@ struct Inner {
     agenda: Option<Timestamp>,
     stop: Option<Stop>,
     bodies: u32,
+    /// The body marked last, while it runs.
+    in_flight: Option<(StepAddress, StepKind, u32)>,
     alone: Option<Alone>,
 }
 
@@ -85,6 +87,7 @@ impl RunHost {
                 agenda,
                 stop: None,
                 bodies: 0,
+                in_flight: None,
                 alone: None,
                 state: Some(state),
             }),
@@ -112,9 +115,17 @@ impl RunHost {
         self.inner.borrow_mut().alone = Some(alone);
     }
 
-    /// Gives the engine back; the body in flight, if any, is marked as being in company.
+    /// Gives the engine back. A body in flight is marked as being in company from here on, and
+    /// marked before others come in: their crash must not count against it.
     pub(crate) fn end_alone(&self) {
-        drop(self.inner.borrow_mut().alone.take());
+        let (alone, in_flight) = {
+            let mut inner = self.inner.borrow_mut();
+            (inner.alone.take(), inner.in_flight.clone())
+        };
+        if let (Some(_), Some((step, kind, attempt))) = (&alone, in_flight) {
+            self.mark(Some((step, kind)), attempt);
+        }
+        drop(alone);
     }
 
     /// Begins another replay.
@@ -351,7 +362,11 @@ struct Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.host.inner.borrow_mut().bodies -= 1;
+        {
+            let mut inner = self.host.inner.borrow_mut();
+            inner.bodies -= 1;
+            inner.in_flight = None;
+        }
         self.host.shared.show(self.host.run, None);
         self.host.stirred.notify_waiters();
     }
@@ -395,7 +410,11 @@ impl Host for HostHandle {
                 StepKind::Run | StepKind::Transaction => {}
             }
             let company = self.0.admitted(step, kind, attempt).await;
-            self.0.inner.borrow_mut().bodies += 1;
+            {
+                let mut inner = self.0.inner.borrow_mut();
+                inner.bodies += 1;
+                inner.in_flight = Some((step.clone(), kind, attempt));
+            }
             self.0.shared.show(self.0.run, Some((step, attempt)));
             let body = Body {
                 host: Rc::clone(&self.0),

@@ -1,6 +1,6 @@
 //! A shard: the one place that drives its runs, told what to do by one closed enum of wake-ups.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,7 +30,8 @@ struct Shard {
     driving: HashMap<RunId, Rc<Requests>>,
     /// Runs waiting for a place, in order, each once.
     backlog: VecDeque<(RunId, Option<Fresh>)>,
-    queued: HashSet<RunId>,
+    /// Which those are, and whether a request was left for them meanwhile.
+    queued: HashMap<RunId, bool>,
     /// Instants within the horizon.
     timers: BTreeSet<(Timestamp, RunId)>,
     ended: mpsc::UnboundedSender<(RunId, Left)>,
@@ -44,7 +45,7 @@ pub(crate) async fn shard(shared: Arc<Shared>, mut wakes: mpsc::UnboundedReceive
         shared,
         driving: HashMap::new(),
         backlog: VecDeque::new(),
-        queued: HashSet::new(),
+        queued: HashMap::new(),
         timers: BTreeSet::new(),
         ended,
     };
@@ -92,7 +93,10 @@ impl Shard {
                     requests.waiting.set(true);
                     requests.stirred.notify_one();
                 }
-                None => self.queue(run, None),
+                None => {
+                    self.queue(run, None);
+                    self.queued.insert(run, true);
+                }
             },
         }
     }
@@ -100,9 +104,10 @@ impl Shard {
     /// A run that is driven or queued already needs no second place: its drive asks the state
     /// what is next, and the state holds whatever woke it.
     fn queue(&mut self, run: RunId, fresh: Option<Fresh>) {
-        if self.driving.contains_key(&run) || !self.queued.insert(run) {
+        if self.driving.contains_key(&run) || self.queued.contains_key(&run) {
             return;
         }
+        self.queued.insert(run, false);
         let fresh = fresh.filter(|fresh| {
             let held = self.shared.backlog_bytes.load(Ordering::Relaxed);
             let keep =
@@ -124,13 +129,14 @@ impl Shard {
             let Some((run, fresh)) = self.backlog.pop_front() else {
                 return;
             };
-            self.queued.remove(&run);
+            let requested = self.queued.remove(&run).unwrap_or_default();
             if let Some(fresh) = &fresh {
                 self.shared
                     .backlog_bytes
                     .fetch_sub(fresh.input.len(), Ordering::Relaxed);
             }
             let requests = Rc::new(Requests::default());
+            requests.waiting.set(requested);
             self.driving.insert(run, Rc::clone(&requests));
             self.shared.driven.fetch_add(1, Ordering::Relaxed);
             let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
