@@ -178,7 +178,7 @@ pub enum QuarantineReason {
     },
     /// The run took the engine down repeatedly while driven alone.
     Poison {
-        /// The step that was in flight, or nothing when workflow code itself was.
+        /// The step in flight at the last of them, or nothing when workflow code itself was.
         step: Option<StepAddress>,
         /// Recoveries earned alone.
         recoveries: u32,
@@ -214,14 +214,14 @@ impl std::fmt::Display for QuarantineReason {
                 recoveries,
             } => write!(
                 f,
-                "step {step} was in flight at {recoveries} crashes of the engine while driven alone"
+                "engine died {recoveries} times while driving it alone, at last in step {step}"
             ),
             Self::Poison {
                 step: None,
                 recoveries,
             } => write!(
                 f,
-                "workflow code was running at {recoveries} crashes of the engine while driven alone"
+                "engine died {recoveries} times while driving it alone, at last in workflow code"
             ),
             Self::Damaged { seq, what } => write!(f, "journal damaged at entry {seq}: {what}"),
             Self::UnknownWorkflow { workflow } => {

@@ -204,7 +204,8 @@ pub fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, DecodeError> 
             found,
         });
     };
-    if head[..2] != MAGIC {
+    // Formats count from 1, so a head of zeros is none of ours.
+    if head[..2] != MAGIC || head[2] == 0 {
         return Err(DecodeError::NotAnEnvelope);
     }
     if head[2] > FORMAT {

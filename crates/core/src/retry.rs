@@ -92,7 +92,9 @@ impl RetryPolicy {
         for _ in 0..failures.min(64) {
             delay = curve.next_backoff().unwrap_or(max);
         }
-        delay
+        // The crate draws a random fraction of a nanosecond even so, which can round up to a whole
+        // one: cut to the unit of the journal, the curve is the same every time.
+        Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn jitter(

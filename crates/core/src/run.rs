@@ -18,3 +18,6 @@ pub use next::{Next, next};
 pub use state::{
     Cancel, Outcome, RunState, RunStatus, StepOutcome, StepProgress, StepState, Suspicion,
 };
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use crate::entry::{
     AttemptFailed, Entry, EntryBody, Recovered, RunStarted, StepFailed, StepKind, StepSucceeded,
 };
 use crate::ids::{RunId, Seq, StepAddress};
+use crate::time::Timestamp;
 
 /// An entry that cannot follow the state it was applied to: the journal was not written by
 /// [`decide`](super::decide), or not read back as written.
@@ -80,6 +81,40 @@ pub enum Illegal {
         /// The step.
         step: StepAddress,
     },
+    /// A further step of a branch, or the end of the run, behind a step without a result.
+    #[error("entry {seq} goes past step {open}, which has no result yet")]
+    LeftOpen {
+        /// The offending entry.
+        seq: Seq,
+        /// The step without a result.
+        open: StepAddress,
+    },
+    /// A failure of workflow code that does not count on from the one before.
+    #[error("entry {seq} is failure {found} of workflow code, failure {expected} is due")]
+    FailureOutOfOrder {
+        /// The offending entry.
+        seq: Seq,
+        /// The failure that is due.
+        expected: u32,
+        /// The failure in the entry.
+        found: u32,
+    },
+    /// A second request for a cancellation that is still to be concluded.
+    #[error("entry {seq} asks again for a cancellation asked for before")]
+    CancelledTwice {
+        /// The offending entry.
+        seq: Seq,
+    },
+    /// An entry decided before the one in front of it, or a retry due before the failure.
+    #[error("entry {seq} goes back in time, from {from} to {to}")]
+    BackInTime {
+        /// The offending entry.
+        seq: Seq,
+        /// The later instant, which came first.
+        from: Timestamp,
+        /// The earlier instant, which came second.
+        to: Timestamp,
+    },
 }
 
 /// The state after the whole journal of `run`.
@@ -134,25 +169,25 @@ pub fn apply(mut state: RunState, entry: &Entry) -> Result<RunState, Illegal> {
     match &entry.body {
         EntryBody::RunStarted(_) => return Err(Illegal::StartedTwice { seq: entry.seq }),
         EntryBody::StepSucceeded(fields) => step_succeeded(&mut state, entry.seq, fields)?,
-        EntryBody::StepFailed(fields) => step_failed(&mut state, entry.seq, fields)?,
+        EntryBody::StepFailed(fields) => step_failed(&mut state, entry.seq, entry.at, fields)?,
         EntryBody::Recovered(fields) => recovered(&mut state, entry.seq, fields)?,
-        EntryBody::AttemptFailed(AttemptFailed { retry_at, .. }) => {
-            state.code_failures = state.code_failures.saturating_add(1);
-            state.code_retry_at = Some(*retry_at);
-            state.suspicion = None;
-        }
+        EntryBody::AttemptFailed(fields) => attempt_failed(&mut state, entry, fields)?,
         EntryBody::CancelRequested(fields) => {
-            let reason = fields.reason.clone();
-            state.cancel.get_or_insert(Cancel {
+            if state.cancel.is_some() {
+                return Err(Illegal::CancelledTwice { seq: entry.seq });
+            }
+            state.cancel = Some(Cancel {
                 at: entry.at,
-                reason,
+                reason: fields.reason.clone(),
             });
         }
         EntryBody::RunCompleted(fields) => {
+            nothing_left_open(&state, entry.seq, "")?;
             state.bytes = state.bytes.saturating_add(fields.output.len() as u64);
             state.outcome = Some(Outcome::Completed(fields.output.clone()));
         }
         EntryBody::RunFailed(fields) => {
+            nothing_left_open(&state, entry.seq, "")?;
             state.outcome = Some(Outcome::Failed(fields.failure.clone()));
         }
         EntryBody::RunCancelled => {
@@ -192,6 +227,7 @@ fn admit(state: &RunState, entry: &Entry) -> Result<(), Illegal> {
             status: state.status(entry.at),
         });
     }
+    not_back_in_time(state.changed_at, entry.at, seq)?;
     let released = match &entry.body {
         EntryBody::Resumed | EntryBody::CancelRequested(_) | EntryBody::RunCancelled => true,
         EntryBody::RunStarted(_)
@@ -210,7 +246,7 @@ fn admit(state: &RunState, entry: &Entry) -> Result<(), Illegal> {
 }
 
 /// The state of `step`, which must have no result yet and stand at `attempt`.
-fn open_step<'s>(
+fn due_step<'s>(
     state: &'s mut RunState,
     seq: Seq,
     step: &StepAddress,
@@ -218,6 +254,7 @@ fn open_step<'s>(
     attempt: u32,
 ) -> Result<&'s mut StepState, Illegal> {
     if !state.steps.contains_key(step) {
+        nothing_left_open(state, seq, &step.branch)?;
         state
             .order
             .entry(step.branch.clone())
@@ -256,15 +293,23 @@ fn open_step<'s>(
 }
 
 fn step_succeeded(state: &mut RunState, seq: Seq, fields: &StepSucceeded) -> Result<(), Illegal> {
-    let step = open_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
+    let step = due_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
     step.progress = StepProgress::Done(StepOutcome::Succeeded(fields.output.clone()));
     state.bytes = state.bytes.saturating_add(fields.output.len() as u64);
     progressed(state);
     Ok(())
 }
 
-fn step_failed(state: &mut RunState, seq: Seq, fields: &StepFailed) -> Result<(), Illegal> {
-    let step = open_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
+fn step_failed(
+    state: &mut RunState,
+    seq: Seq,
+    at: Timestamp,
+    fields: &StepFailed,
+) -> Result<(), Illegal> {
+    if let Some(retry_at) = fields.retry_at {
+        not_back_in_time(at, retry_at, seq)?;
+    }
+    let step = due_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
     step.failures = step.failures.saturating_add(1);
     step.progress = match fields.retry_at {
         Some(at) => StepProgress::Open { retry_at: Some(at) },
@@ -280,19 +325,56 @@ fn step_failed(state: &mut RunState, seq: Seq, fields: &StepFailed) -> Result<()
     Ok(())
 }
 
+fn attempt_failed(
+    state: &mut RunState,
+    entry: &Entry,
+    fields: &AttemptFailed,
+) -> Result<(), Illegal> {
+    not_back_in_time(entry.at, fields.retry_at, entry.seq)?;
+    let expected = state.code_failures.saturating_add(1);
+    if fields.attempt != expected {
+        return Err(Illegal::FailureOutOfOrder {
+            seq: entry.seq,
+            expected,
+            found: fields.attempt,
+        });
+    }
+    state.code_failures = expected;
+    state.code_retry_at = Some(fields.retry_at);
+    state.suspicion = None;
+    state.bytes = state
+        .bytes
+        .saturating_add(fields.failure.message.len() as u64);
+    Ok(())
+}
+
 fn recovered(state: &mut RunState, seq: Seq, fields: &Recovered) -> Result<(), Illegal> {
     if let Some((address, kind)) = &fields.step {
-        let step = open_step(state, seq, address, *kind, fields.attempt)?;
+        let step = due_step(state, seq, address, *kind, fields.attempt)?;
         step.recoveries = step.recoveries.saturating_add(1);
         step.progress = StepProgress::Open { retry_at: None };
     }
     let step = fields.step.as_ref().map(|(address, _)| address.clone());
-    let before = match &state.suspicion {
-        Some(suspicion) if suspicion.step == step => suspicion.alone,
-        Some(_) | None => 0,
-    };
-    let alone = before.saturating_add(u32::from(fields.alone));
+    let alone = state.died_alone(fields.alone);
     state.suspicion = Some(Suspicion { step, alone });
+    Ok(())
+}
+
+/// Refuses to go past a step of `branch` that has no result: code waits for each in turn.
+fn nothing_left_open(state: &RunState, seq: Seq, branch: &str) -> Result<(), Illegal> {
+    match state.open_step(branch) {
+        Some(open) => Err(Illegal::LeftOpen {
+            seq,
+            open: open.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn not_back_in_time(from: Timestamp, to: Timestamp, seq: Seq) -> Result<(), Illegal> {
+    if to < from {
+        return Err(Illegal::BackInTime { seq, from, to });
+    }
     Ok(())
 }
 

@@ -163,6 +163,14 @@ pub enum Refusal {
         /// The kind reported.
         found: &'static str,
     },
+    /// A result for a step behind one of its branch that has none.
+    #[error("step {step} reported while step {open} before it has no result yet")]
+    LeftOpen {
+        /// The step reported.
+        step: StepAddress,
+        /// The step without a result.
+        open: StepAddress,
+    },
     /// `ConcludeCancel` without a request.
     #[error("no cancellation of the run was asked for")]
     NotCancelling,

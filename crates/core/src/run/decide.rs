@@ -10,6 +10,7 @@ use super::command::{Command, Decision, Refusal, Reply};
 use super::state::RunState;
 use crate::entry::{Entry, EntryBody, QuarantineReason, Quarantined, RunStarted};
 use crate::ids::Seq;
+use crate::limits::RUN_STATE_BYTES;
 use crate::time::Timestamp;
 
 /// Answers `command` to a run in `state` at `now`.
@@ -80,6 +81,11 @@ fn mismatch(state: &RunState, now: Timestamp, recorded: String, attempted: Strin
     };
     let body = EntryBody::Quarantined(Quarantined { reason });
     decided(state, now, [body], Reply::Stop)
+}
+
+/// Whether `bytes` more fit the limit on what one run may journal.
+fn fits(state: &RunState, bytes: usize) -> bool {
+    state.bytes.saturating_add(bytes as u64) <= RUN_STATE_BYTES
 }
 
 /// Refuses for a run that has ended or is quarantined.

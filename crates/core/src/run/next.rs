@@ -27,15 +27,16 @@ pub fn next(state: &RunState, now: Timestamp) -> Next {
     if state.outcome.is_some() {
         return Next::Done;
     }
-    if state.quarantined.is_some() {
-        return Next::Held;
-    }
+    // A cancellation is a person's decision, which is all that a quarantined run waits for.
     if state.cancel.is_some() {
         return Next::Conclude;
     }
+    if state.quarantined.is_some() {
+        return Next::Held;
+    }
     let mut earliest = state.code_retry_at;
     for address in state.order.values().filter_map(|line| line.last()) {
-        // Only the last address of a branch can be open: code went past the others.
+        // Only the last address of a branch can be open: `apply` admits none behind it.
         match state.steps.get(address).map(|step| &step.progress) {
             Some(StepProgress::Open { retry_at: Some(at) }) => {
                 earliest = Some(earliest.map_or(*at, |found| found.min(*at)));

@@ -97,7 +97,7 @@ pub enum StepOutcome {
 /// A run that was in flight at a crash, until it makes progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspicion {
-    /// The step in flight, or `None` when workflow code was.
+    /// The step in flight at the last of them, or `None` when workflow code was.
     pub step: Option<StepAddress>,
     /// Crashes it saw while it was the only run driven.
     pub alone: u32,
@@ -188,6 +188,23 @@ impl std::fmt::Display for RunStatus {
 }
 
 impl RunState {
+    /// The step of `branch` that has an entry and no result, if there is one: always its last.
+    pub(super) fn open_step(&self, branch: &str) -> Option<&StepAddress> {
+        let last = self.order.get(branch)?.last()?;
+        match self.steps.get(last)?.progress {
+            StepProgress::Open { .. } => Some(last),
+            StepProgress::Done(_) => None,
+        }
+    }
+
+    /// Deaths of the engine that can only be this run's doing, one more counted if it was `alone`.
+    ///
+    /// Whichever step was in flight: a run that dies now here, now there dies all the same.
+    pub(super) fn died_alone(&self, alone: bool) -> u32 {
+        let before = self.suspicion.as_ref().map_or(0, |found| found.alone);
+        before.saturating_add(u32::from(alone))
+    }
+
     /// The status of the run at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> RunStatus {

@@ -1,6 +1,6 @@
 //! Workflow code ended: the run's outcome, another replay of the code, or a mismatch.
 
-use super::{decided, mismatch, require_active};
+use super::{decided, fits, mismatch, require_active};
 use crate::entry::{AttemptFailed, EntryBody, Failure, FailureClass, RunCompleted, RunFailed};
 use crate::limits::STEP_OUTPUT_BYTES;
 use crate::payload::Payload;
@@ -39,15 +39,21 @@ pub(super) fn finish_run(
             ),
         },
     };
-    let line = state.order.get("").map_or(&[][..], Vec::as_slice);
-    if let Some(step) = line
-        .get(passed)
-        .and_then(|address| state.steps.get_key_value(address))
-    {
-        let recorded = format!("{} {}", step.1.kind.word(), step.0);
-        return Ok(mismatch(state, now, recorded, attempted.to_owned()));
+    match left_over(state, passed) {
+        Some(recorded) => Ok(mismatch(state, now, recorded, attempted.to_owned())),
+        None => Ok(decided(state, now, [body], Reply::Stop)),
     }
-    Ok(decided(state, now, [body], Reply::Stop))
+}
+
+/// What the journal holds instead of the end of code that passed `passed` steps.
+fn left_over(state: &RunState, passed: usize) -> Option<String> {
+    let line = state.order.get("").map_or(&[][..], Vec::as_slice);
+    if passed > line.len() {
+        return Some(format!("{} of the {passed} steps passed", line.len()));
+    }
+    let address = line.get(passed).or_else(|| state.open_step(""))?;
+    let step = state.steps.get(address)?;
+    Some(format!("{} {address}", step.kind.word()))
 }
 
 fn completed(output: Payload) -> EntryBody {
@@ -69,7 +75,8 @@ fn replay_at(
     policy: RetryPolicy,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    if failure.step.is_some() || failure.class == FailureClass::Terminal {
+    // Patience without end must not become a journal without end.
+    if failure.step.is_some() || !fits(state, failure.message.len()) {
         return None;
     }
     let failures = state.code_failures.saturating_add(1);

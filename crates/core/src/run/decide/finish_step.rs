@@ -1,6 +1,6 @@
 //! A body ended: record its result once, or its failure with the instant of the next attempt.
 
-use super::{decided, require_active};
+use super::{decided, fits, require_active};
 use crate::entry::{EntryBody, Failure, FailureClass, StepFailed, StepSucceeded};
 use crate::limits::{RUN_STATE_BYTES, STEP_OUTPUT_BYTES};
 use crate::payload::Payload;
@@ -35,7 +35,10 @@ pub(super) fn finish_step(
         Err(failure) => {
             let failures = failures.saturating_add(1);
             let delay = policy.delay_after(failure.class, failures, state.run, Some(&step));
-            let retry_at = delay.map(|delay| now.after(delay));
+            // Patience without end must not become a journal without end.
+            let retry_at = delay
+                .filter(|_| fits(state, failure.message.len()))
+                .map(|delay| now.after(delay));
             EntryBody::StepFailed(StepFailed {
                 step,
                 kind,
@@ -52,7 +55,15 @@ pub(super) fn finish_step(
 fn check_attempt(state: &RunState, report: &FinishStep) -> Result<u32, Refusal> {
     let step = || report.step.clone();
     let (expected, failures) = match state.steps.get(&report.step) {
-        None => (1, 0),
+        None => match state.open_step(&report.step.branch) {
+            None => (1, 0),
+            Some(open) => {
+                return Err(Refusal::LeftOpen {
+                    step: step(),
+                    open: open.clone(),
+                });
+            }
+        },
         Some(known) if known.kind != report.kind => {
             return Err(Refusal::KindDiffers {
                 step: step(),
@@ -82,7 +93,7 @@ fn within_limits(state: &RunState, output: Payload) -> Result<Payload, Failure> 
         let message = format!("result of {bytes} bytes is over the limit of {STEP_OUTPUT_BYTES}");
         return Err(Failure::new(FailureClass::Terminal, message));
     }
-    if state.bytes.saturating_add(bytes as u64) > RUN_STATE_BYTES {
+    if !fits(state, bytes) {
         let message = format!(
             "result of {bytes} bytes would take the run over its limit of {RUN_STATE_BYTES} bytes"
         );

@@ -14,17 +14,14 @@ pub(super) fn recover(state: &RunState, mark: Mark, now: Timestamp) -> Decision 
         return unchanged(Reply::Accepted);
     }
     let step = mark.step.as_ref().map(|(address, _)| address.clone());
-    let before = match &state.suspicion {
-        Some(suspicion) if suspicion.step == step => suspicion.alone,
-        Some(_) | None => 0,
-    };
-    let recoveries = before.saturating_add(u32::from(mark.alone));
+    let recoveries = state.died_alone(mark.alone);
     let recovered = EntryBody::Recovered(Recovered {
         step: mark.step,
         attempt: mark.attempt,
         alone: mark.alone,
     });
-    if recoveries < RECOVERIES_ALONE {
+    // No body of a run that is being cancelled starts again, so it can take nothing down.
+    if recoveries < RECOVERIES_ALONE || state.cancel.is_some() {
         return decided(state, now, [recovered], Reply::Accepted);
     }
     let reason = QuarantineReason::Poison { step, recoveries };
@@ -37,7 +34,7 @@ fn stale(state: &RunState, mark: &Mark) -> bool {
         return state.next_seq > mark.seq;
     };
     match state.steps.get(address) {
-        None => mark.attempt != 1,
+        None => mark.attempt != 1 || state.open_step(&address.branch).is_some(),
         Some(step) => match step.progress {
             StepProgress::Done(_) => true,
             StepProgress::Open { .. } => step.kind != *kind || mark.attempt != step.next_attempt(),
