@@ -1,0 +1,21 @@
+//! The routes, one file each.
+
+pub(crate) mod cancel;
+pub(crate) mod event;
+pub(crate) mod event_runs;
+pub(crate) mod health;
+pub(crate) mod journal;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod send;
+pub(crate) mod workflows;
+
+use stepwell_core::RunId;
+
+use crate::error::ApiError;
+
+/// The run a path names.
+fn run_id(text: &str) -> Result<RunId, ApiError> {
+    text.parse().map_err(|_| ApiError::BadRunId)
+}

@@ -1,0 +1,30 @@
+//! What travels: the server's own types, so that nothing inside can change the API by accident.
+//!
+//! A client decodes with the same types the server encodes with; the CLI shows a store that no
+//! engine has open in exactly this shape as well. Fields that have no value are `null`, so that
+//! every object of a kind has the same keys; instants are RFC 3339 in UTC with milliseconds.
+
+mod event;
+mod health;
+mod journal;
+mod raw;
+mod run;
+mod time;
+mod workflow;
+
+pub use event::{EventJson, EventRunJson, SentJson};
+pub use health::HealthJson;
+pub use journal::{EntryJson, EntryKind, JournalJson, StepJsonKind};
+pub use raw::Raw;
+pub use run::{FailureJson, InFlightJson, RunJson, RunListJson};
+pub use time::Instant;
+pub use workflow::WorkflowJson;
+
+use serde::{Deserialize, Serialize};
+
+/// A list under the key `data`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListJson<T> {
+    /// Its members.
+    pub data: Vec<T>,
+}
