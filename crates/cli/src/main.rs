@@ -1,3 +1,9 @@
 //! The binary `stepwell` with our own products registered.
 
-fn main() {}
+mod ours;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stepwell_cli::App::new().product(ours::SwagStore).run()
+}

@@ -1,0 +1,61 @@
+//! `dev`: the engine with stand-ins for the services its products call.
+
+use crate::config::ServeArgs;
+use crate::failure::Failure;
+use crate::logging;
+use crate::product::{Environment, Product, Rehearsal};
+use crate::serving;
+use crate::talk::say;
+
+/// The event key accepted besides those that are set.
+const KEY: &str = "dev";
+
+const EXAMPLE: &str = "\
+Examples:
+  stepwell dev
+  stepwell dev --port 9000 --data /tmp/try
+
+The stand-ins run inside and forget everything at the end; runs and orders stay in the data directory.";
+
+/// Run the engine with stand-ins for the services its workflows call
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(), Failure> {
+    let mut config = args.serve.resolve(".stepwell")?;
+    logging::start(&config.log, config.log_format)?;
+    config.event_keys.push(KEY.to_owned());
+    let mut rehearsals = Vec::new();
+    for product in products {
+        rehearsals.extend(product.rehearse().await?);
+    }
+    let values = rehearsals
+        .iter()
+        .flat_map(|rehearsal| rehearsal.environment.clone());
+    let environment = Environment::with(values);
+    let (data, keys) = (config.data.clone(), config.event_keys.len());
+    let ready = |url: &str| {
+        serving::announce(url, &data, keys);
+        show(url, &rehearsals);
+    };
+    serving::serve(products, config, &environment, ready).await
+}
+
+fn show(url: &str, rehearsals: &[Rehearsal]) {
+    for rehearsal in rehearsals {
+        say(format_args!("stand-ins on {}", rehearsal.url));
+    }
+    say(format_args!("\nTry:"));
+    for rehearsal in rehearsals {
+        for line in (rehearsal.worth_trying)(url, &rehearsal.url) {
+            say(format_args!("  {line}"));
+        }
+    }
+    say(format_args!("  # What ran, and what is journaled of it:"));
+    say(format_args!("  stepwell runs list --url {url}"));
+    say(format_args!("  stepwell journal show --url {url} <run>\n"));
+}

@@ -1,0 +1,110 @@
+//! `runs list`: runs, newest first.
+
+use stepwell_core::run::RunStatus;
+use stepwell_server::wire::{RunJson, RunListJson};
+
+use crate::failure::Failure;
+use crate::output::{self, OutputArgs, Table};
+use crate::reach::{Target, Wanted};
+
+/// Most runs asked for at a time.
+const PAGE: usize = 1_000;
+
+const EXAMPLE: &str = "\
+Examples:
+  stepwell runs list --status failed
+  stepwell runs list --data /var/lib/stepwell -o jsonl
+  stepwell runs list --status waiting -o ids | stepwell runs cancel -";
+
+/// List runs, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// Only runs of this status
+    #[arg(long, value_parser = status)]
+    status: Option<RunStatus>,
+
+    /// Only runs of this workflow
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+
+    /// Go on where an earlier list ended: its last run
+    #[arg(long, value_name = "RUN")]
+    cursor: Option<String>,
+
+    #[command(flatten)]
+    at: Target,
+
+    #[command(flatten)]
+    shape: OutputArgs,
+}
+
+fn status(word: &str) -> Result<RunStatus, String> {
+    let found = RunStatus::ALL
+        .into_iter()
+        .find(|status| status.word() == word);
+    found.ok_or_else(|| {
+        let words: Vec<_> = RunStatus::ALL.iter().map(|status| status.word()).collect();
+        format!("expected one of {}", words.join(", "))
+    })
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let mut cursor = args
+        .cursor
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|error| Failure::usage(format_args!("--cursor refused: {error}")))?;
+    let reach = args.at.reach().await?;
+    let mut list = RunListJson {
+        data: Vec::new(),
+        cursor: None,
+    };
+    while list.data.len() < args.limit {
+        let limit = (args.limit - list.data.len()).min(PAGE);
+        let workflow = args.workflow.clone();
+        let page = reach
+            .runs(&Wanted {
+                status: args.status,
+                workflow,
+                cursor,
+                limit,
+            })
+            .await?;
+        list.data.extend(page.data);
+        list.cursor = page.cursor;
+        cursor = list.cursor.as_deref().and_then(RunListJson::parse_cursor);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    reach.close().await?;
+    output::many(
+        args.shape.output,
+        &list,
+        &list.data,
+        |run| run.id.clone(),
+        table,
+    )
+}
+
+fn table(runs: &[RunJson]) -> Table {
+    let mut table = Table::new(&["run", "workflow", "status", "started", "ended"]);
+    for run in runs {
+        let ended = run
+            .ended_at
+            .map_or_else(|| "-".to_owned(), |at| at.to_string());
+        table.row([
+            run.id.clone(),
+            run.workflow.clone(),
+            run.status.to_string(),
+            run.started_at.to_string(),
+            ended,
+        ]);
+    }
+    table
+}

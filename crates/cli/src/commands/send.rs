@@ -1,0 +1,163 @@
+//! `send`: one event to a running engine.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use stepwell_core::EventId;
+use stepwell_core::run::RunStatus;
+use stepwell_server::wire::EventRunJson;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, OutputArgs, Table};
+use crate::reach::{Reach, Target};
+
+/// How often runs are looked at while they are waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+const EXAMPLE: &str = "\
+Examples:
+  stepwell send store/order.placed '{\"orderId\":\"ord_1\"}' --id order-placed-1
+  stepwell send store/order.placed @order.json --wait
+  cat order.json | stepwell send store/order.placed -
+
+The key is STEPWELL_EVENT_KEY, or `dev`. With --id the same event can be sent again without a
+second run.";
+
+/// Send an event and print its id
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// The event's name
+    name: String,
+
+    /// Its data: JSON, `@FILE`, or `-` for standard input
+    #[arg(default_value = "{}")]
+    data: String,
+
+    /// Dedupes: the same id starts its runs once
+    #[arg(long)]
+    id: Option<String>,
+
+    /// The event key
+    #[arg(
+        long,
+        env = "STEPWELL_EVENT_KEY",
+        hide_env_values = true,
+        default_value = "dev"
+    )]
+    key: String,
+
+    /// Wait until the runs it starts have ended; exit 5 unless all completed
+    #[arg(long)]
+    wait: bool,
+
+    #[command(flatten)]
+    at: Target,
+
+    #[command(flatten)]
+    shape: OutputArgs,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    name: &'a str,
+    data: &'a RawValue,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let text = read(&args.data)?;
+    let data: &RawValue = serde_json::from_str(&text).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Failure::usage(format_args!(
+            "data of event {} is no JSON at {place}",
+            args.name
+        ))
+    })?;
+    let event = Event {
+        id: args.id.as_deref(),
+        name: &args.name,
+        data,
+    };
+    let body = serde_json::to_string(&event).map_err(anyhow::Error::from)?;
+    let engine = args.at.engine()?;
+    let sent = engine.send(&args.key, body).await?;
+    let Some(id) = sent.ids.first() else {
+        let sentence = format!("engine answered no id for event {}", args.name);
+        return Err(Failure::said(Exit::Failed, "failed", sentence));
+    };
+    if !args.wait {
+        return output::one(args.shape.output, &sent, id, || format!("{id}\n"));
+    }
+    let runs = ended(&Reach::Engine(engine), &EventId::new(id.as_str())).await?;
+    output::many(
+        args.shape.output,
+        &runs,
+        &runs,
+        |run| run.run_id.clone(),
+        table,
+    )?;
+    match runs.iter().find(|run| run.status != RunStatus::Completed) {
+        None => Ok(()),
+        Some(run) => {
+            let sentence = format!("run {} of event {id} is {}", run.run_id, run.status);
+            Err(Failure::said(
+                Exit::RunFailed,
+                "run-not-completed",
+                sentence,
+            ))
+        }
+    }
+}
+
+fn read(data: &str) -> Result<String, Failure> {
+    let unreadable = |what: &str, error: std::io::Error| {
+        Failure::said(
+            Exit::Io,
+            "failed",
+            format_args!("{what} cannot be read: {error}"),
+        )
+    };
+    if data == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        return read
+            .map(|_| text)
+            .map_err(|error| unreadable("standard input", error));
+    }
+    match data.strip_prefix('@') {
+        None => Ok(data.to_owned()),
+        Some(file) => {
+            std::fs::read_to_string(Path::new(file)).map_err(|error| unreadable(file, error))
+        }
+    }
+}
+
+/// The runs of an event once none of them goes on by itself.
+async fn ended(reach: &Reach, event: &EventId) -> Result<Vec<EventRunJson>, Failure> {
+    loop {
+        let runs = reach.runs_of_event(event).await?;
+        let over = |run: &EventRunJson| run.status.ended() || run.status == RunStatus::Quarantined;
+        if runs.iter().all(over) {
+            return Ok(runs);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn table(runs: &[EventRunJson]) -> Table {
+    let mut table = Table::new(&["run", "workflow", "status"]);
+    for run in runs {
+        table.row([
+            run.run_id.clone(),
+            run.workflow.clone(),
+            run.status.to_string(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,80 @@
+//! Journal entries as rows.
+
+use stepwell_server::wire::{EntryJson, EntryKind};
+
+use super::Table;
+
+/// Longest text of a cell, in characters; JSON shows everything.
+const CELL_CHARS: usize = 72;
+
+/// The entries, one a row.
+#[must_use]
+pub fn journal(entries: &[EntryJson]) -> Table {
+    let mut table = Table::new(&["seq", "at", "kind", "step", "attempt", "what"]);
+    for entry in entries {
+        table.row(cells(entry));
+    }
+    table
+}
+
+/// One entry's cells.
+pub(crate) fn cells(entry: &EntryJson) -> [String; 6] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        entry.seq.to_string(),
+        entry.at.to_string(),
+        entry.kind.word().to_owned(),
+        or_dash(entry.step.clone()),
+        or_dash(entry.attempt.map(|attempt| attempt.to_string())),
+        cut(&what(entry)),
+    ]
+}
+
+/// What is worth knowing of an entry beside its kind and step.
+fn what(entry: &EntryJson) -> String {
+    let output = || {
+        entry
+            .output
+            .as_ref()
+            .map_or("", |output| output.as_json())
+            .to_owned()
+    };
+    let error = || {
+        let said = entry.error.as_ref();
+        said.map_or_else(String::new, |error| {
+            format!("{} ({})", error.message, error.class)
+        })
+    };
+    match entry.kind {
+        EntryKind::RunStarted => {
+            format!("by event {}", entry.event.as_deref().unwrap_or("unknown"))
+        }
+        EntryKind::StepSucceeded | EntryKind::RunCompleted => output(),
+        EntryKind::StepFailed | EntryKind::AttemptFailed => {
+            let again = entry
+                .retry_at
+                .map_or_else(|| "given up".to_owned(), |at| format!("again at {at}"));
+            format!("{again}: {}", error())
+        }
+        EntryKind::RunFailed => error(),
+        EntryKind::Recovered => {
+            let company = if entry.alone == Some(true) {
+                ", alone"
+            } else {
+                ""
+            };
+            format!("in flight when the engine died{company}")
+        }
+        EntryKind::CancelRequested | EntryKind::Quarantined => {
+            entry.reason.clone().unwrap_or_default()
+        }
+        EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(CELL_CHARS) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
