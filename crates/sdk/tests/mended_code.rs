@@ -42,11 +42,15 @@ fn total(order: &OrderPlaced, _idempotency_key: &str) -> u64 {
 #[workflow]
 async fn pay_and_reserve(step: &mut Step, order: u64) -> Result<u64, Error> {
     let (paid, reserved) = step
-        .run("pay-and-reserve", async |_: &Attempt| {
-            Ok(tokio::join!(async { order }, async { order + 1 }))
+        .run("pay-and-reserve", async |_| {
+            Ok(tokio::try_join!(pay(order), pay(order + 1))?)
         })
         .await?;
     Ok(paid + reserved)
+}
+
+async fn pay(order: u64) -> Result<u64, std::io::Error> {
+    Ok(order)
 }
 
 /// A function that takes `&mut Step` lends it on, over any database.
