@@ -1,1 +1,10 @@
 //! The `sim` test binary.
+
+#[cfg(test)]
+mod commit_log;
+#[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod store;

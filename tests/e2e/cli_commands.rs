@@ -1,0 +1,242 @@
+//! Client commands: against an engine, straight on the directory, and with what exit code.
+
+use serde_json::{Value, json};
+
+use crate::cli_stage::{Served, ended, fed, json, order, printed, refusal};
+
+/// An engine that fulfilled one order under the event id `cli-1`, and its run's id.
+async fn fulfilled(data: &std::path::Path) -> (Served, String) {
+    let engine = Served::dev(data);
+    let (status, _) = engine.post("/e/dev", order("cli-1")).await;
+    assert_eq!(status, 200);
+    let runs = engine.ended_runs("cli-1").await;
+    (engine, runs[0]["run_id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_stopped_store_shows_the_same_as_its_engine_did() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, run) = fulfilled(data.path()).await;
+    let dir = data.path().to_str().unwrap();
+    let commands: [&[&str]; 3] = [
+        &["runs", "list", "-o", "json"],
+        &["runs", "show", &run, "-o", "json"],
+        &["journal", "show", &run, "-o", "json"],
+    ];
+    let ask = |words: &[&str], at: [&str; 2]| json(&ended(&[words, &at].concat()));
+    let online: Vec<Value> = commands
+        .iter()
+        .map(|words| ask(words, ["--url", &engine.url]))
+        .collect();
+    // While the engine holds the directory, naming the directory asks the engine.
+    let held: Vec<Value> = commands
+        .iter()
+        .map(|words| ask(words, ["--data", dir]))
+        .collect();
+    assert_eq!(engine.stop().code(), Some(0));
+    let offline: Vec<Value> = commands
+        .iter()
+        .map(|words| ask(words, ["--data", dir]))
+        .collect();
+    assert_eq!(online, held);
+    assert_eq!(online, offline);
+}
+
+#[tokio::test]
+async fn runs_are_named_by_the_beginning_of_their_id_and_by_standard_input() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, run) = fulfilled(data.path()).await;
+    let url = engine.url.as_str();
+    let ids = printed(&ended(&["runs", "list", "-o", "ids", "--url", url]));
+    assert_eq!(ids.trim(), run);
+    let shown = printed(&ended(&[
+        "runs",
+        "show",
+        &run[..12],
+        "-o",
+        "ids",
+        "--url",
+        url,
+    ]));
+    assert_eq!(shown.trim(), run);
+    let lower = run.to_ascii_lowercase();
+    assert_eq!(
+        printed(&ended(&["runs", "show", &lower, "-o", "ids", "--url", url])).trim(),
+        run
+    );
+    assert_eq!(
+        printed(&fed(
+            &["runs", "show", "-", "-o", "ids", "--url", url],
+            &ids
+        ))
+        .trim(),
+        run
+    );
+    let tail = printed(&ended(&[
+        "journal", "tail", &run, "-o", "jsonl", "--url", url,
+    ]));
+    assert!(
+        tail.lines()
+            .all(|line| serde_json::from_str::<Value>(line).is_ok())
+    );
+    assert!(
+        tail.lines().last().unwrap().contains("run-completed"),
+        "{tail}"
+    );
+}
+
+#[tokio::test]
+async fn send_prints_the_id_and_can_wait_for_the_end() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
+    let url = engine.url.as_str();
+    let whole: Value = serde_json::from_str(&order("sent-1")).unwrap();
+    let order_data = whole["data"].to_string();
+    let words = [
+        "send",
+        "store/order.placed",
+        &order_data,
+        "--id",
+        "sent-1",
+        "--url",
+        url,
+    ];
+    assert_eq!(printed(&ended(&words)), "sent-1\n");
+    let waited = json(&ended(&[&words[..], &["--wait", "-o", "json"]].concat()));
+    assert_eq!(waited[0]["status"], "completed", "{waited}");
+    let from_stdin = [
+        "send",
+        "store/order.placed",
+        "-",
+        "--id",
+        "sent-2",
+        "--url",
+        url,
+    ];
+    assert_eq!(printed(&fed(&from_stdin, &order_data)), "sent-2\n");
+    // A variant nobody sells: the step is given up at once and the run fails.
+    let unknown = order_data.replace("var_step-socks-one", "var_unknown");
+    let failing = [
+        "send",
+        "store/order.placed",
+        &unknown,
+        "--id",
+        "sent-3",
+        "--wait",
+        "--url",
+        url,
+    ];
+    let (code, said) = refusal(&ended(&failing));
+    assert_eq!(code, 5, "{said}");
+    assert!(
+        said.contains("is failed") && said.contains("code run-not-completed"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_exit_code() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, run) = fulfilled(data.path()).await;
+    let url = engine.url.clone();
+    let empty = data.path().join("absent");
+    let absent = empty.to_str().unwrap();
+    for (words, exit, code) in [
+        (
+            vec!["runs", "cancel", &run, "--url", &url],
+            13,
+            "run-refuses",
+        ),
+        (
+            vec!["runs", "resume", &run, "--url", &url],
+            13,
+            "run-refuses",
+        ),
+        (
+            vec!["runs", "show", "01JD5NRB9WY5BK7GB58PPHFCQG", "--url", &url],
+            4,
+            "no-such-run",
+        ),
+        (vec!["runs", "show", "7Z", "--url", &url], 4, "no-such-run"),
+        (vec!["runs", "show", "l!", "--url", &url], 2, "bad-run-id"),
+        (
+            vec!["send", "a", "--key", "wrong", "--url", &url],
+            3,
+            "unknown-event-key",
+        ),
+        (
+            vec!["send", "stepwell/x", "--url", &url],
+            2,
+            "malformed-body",
+        ),
+        (vec!["send", "a", "{", "--url", &url], 2, "usage"),
+        (
+            vec!["runs", "list", "--url", "http://127.0.0.1:9"],
+            12,
+            "engine-unreachable",
+        ),
+        (vec!["runs", "list", "--url", "ftp://x"], 2, "usage"),
+        (vec!["runs", "list", "--data", absent], 4, "store-missing"),
+        (
+            vec!["store", "check", "--data", data.path().to_str().unwrap()],
+            6,
+            "store-locked",
+        ),
+        (
+            vec!["serve", "--retries", "100000", "--data", absent],
+            2,
+            "config-refused",
+        ),
+    ] {
+        let (found, said) = refusal(&ended(&words));
+        assert_eq!(found, exit, "{words:?}: {said}");
+        assert!(said.contains(&format!("code {code} ")), "{words:?}: {said}");
+    }
+    let (found, _) = refusal(&ended(&["runs", "lst"]));
+    assert_eq!(found, 2);
+    assert!(!empty.exists());
+}
+
+#[tokio::test]
+async fn a_stopped_store_is_checked_and_verified() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, _) = fulfilled(data.path()).await;
+    let online = json(&ended(&[
+        "journal",
+        "verify",
+        "-o",
+        "json",
+        "--url",
+        &engine.url,
+    ]));
+    assert_eq!(
+        (&online["runs"], &online["damage"]),
+        (&json!(1), &json!([]))
+    );
+    assert_eq!(engine.stop().code(), Some(0));
+    let dir = data.path().to_str().unwrap();
+    let checked = json(&ended(&[
+        "store", "check", "--full", "-o", "json", "--data", dir,
+    ]));
+    assert_eq!(
+        (&checked["runs"], &checked["damage"], &checked["clean"]),
+        (&json!(1), &json!([]), &json!(true))
+    );
+    let verified = json(&ended(&["journal", "verify", "-o", "json", "--data", dir]));
+    assert_eq!(verified["damage"], json!([]));
+    let info = json(&ended(&["store", "info", "-o", "json", "--data", dir]));
+    assert_eq!((&info["runs"], &info["clean"]), (&json!(1), &json!(true)));
+}
+
+#[test]
+fn workflows_and_completions_need_no_engine() {
+    let here = json(&ended(&["workflows", "list", "--here", "-o", "json"]));
+    assert_eq!(here["data"][0]["name"], "fulfill-order");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&ended(&["completions", shell]));
+        assert!(
+            script.contains("demo") && script.contains("journal"),
+            "{shell}"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! `serve` and `dev` as processes: where they listen, how they end, who may open the directory.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::cli_stage::{Served, answer, client, ended, order, refusal, stepwell};
+
+#[test]
+fn sigterm_drains_and_ends_with_exit_0() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
+    assert!(data.path().join("engine.json").exists());
+    assert_eq!(engine.stop().code(), Some(0));
+    assert!(!data.path().join("engine.json").exists());
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_kill_and_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
+    let (status, _) = engine.post("/e/dev", order("before-kill")).await;
+    assert_eq!(status, 200);
+    engine.signal(Signal::SIGKILL);
+    engine.wait();
+    let engine = Served::dev(data.path());
+    let runs = engine.ended_runs("before-kill").await;
+    assert_eq!((runs.len(), &runs[0]["status"]), (1, &json!("completed")));
+}
+
+#[test]
+fn a_port_that_is_taken_is_found_before_the_store_is_touched() {
+    let data = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let other = data.path().join("other");
+    let output = ended(&["serve", "--port", &port, "--data", other.to_str().unwrap()]);
+    let (code, said) = refusal(&output);
+    assert_eq!(code, 11, "{said}");
+    assert!(
+        said.contains("code not-bound") && said.contains(&port),
+        "{said}"
+    );
+    assert!(!other.exists());
+}
+
+#[test]
+fn a_second_engine_on_the_same_directory_is_refused_and_the_first_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
+    let output = ended(&[
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        data.path().to_str().unwrap(),
+    ]);
+    let (code, said) = refusal(&output);
+    assert_eq!(code, 6, "{said}");
+    assert!(
+        said.contains(&format!("process {}", engine.pid())),
+        "{said}"
+    );
+    assert_eq!(engine.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn serve_takes_its_keys_from_the_environment_and_its_settings_from_a_file() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("stepwell.toml");
+    let store = data.path().join("store");
+    std::fs::write(
+        &file,
+        format!("port = 0\ndata = {store:?}\noperator_token = \"t\"\n"),
+    )
+    .unwrap();
+    let mut command = stepwell();
+    command
+        .args(["serve", "--config"])
+        .arg(&file)
+        .env("STEPWELL_EVENT_KEYS", "one,two");
+    let engine = Served::start(command);
+    for (key, status) in [("one", 200), ("two", 200), ("dev", 401)] {
+        let (found, _) = engine
+            .post(&format!("/e/{key}"), r#"{"name":"a","data":1}"#)
+            .await;
+        assert_eq!(found, status, "{key}");
+    }
+    let runs = format!("{}/v1/runs", engine.url);
+    let (status, answered): (u16, Value) = answer(client().get(&runs)).await;
+    assert_eq!(
+        (status, &answered["error"]["code"]),
+        (401, &json!("operator-token-needed"))
+    );
+    let (status, _) = answer(client().get(&runs).bearer_auth("t")).await;
+    assert_eq!(status, 200);
+    let mut list = stepwell();
+    list.args(["runs", "list", "--url", &engine.url]);
+    assert_eq!(list.output().unwrap().status.code(), Some(3));
+    let shown = list.env("STEPWELL_OPERATOR_TOKEN", "t").output().unwrap();
+    assert_eq!(shown.status.code(), Some(0));
+}

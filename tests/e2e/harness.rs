@@ -1,0 +1,28 @@
+//! What tests of the real binary stand on: a place to run it, the running engine, its API.
+
+mod api;
+mod command;
+mod crowd;
+mod engine;
+mod patience;
+mod site;
+mod witness;
+
+pub(crate) use command::Said;
+pub(crate) use crowd::{Crowd, Posted};
+pub(crate) use engine::{Death, Engine};
+pub(crate) use patience::{soon, soon_in};
+pub(crate) use site::Site;
+pub(crate) use witness::{Answer, Call, Witness};
+
+/// The exit codes that `docs/exit-codes.md` promises, as far as tests ask for them.
+pub(crate) mod exit {
+    /// All went well.
+    pub(crate) const OK: i32 = 0;
+    /// Something stored is not what was written.
+    pub(crate) const CORRUPT: i32 = 7;
+    /// The disk is full.
+    pub(crate) const FULL: i32 = 8;
+    /// The store stopped writing.
+    pub(crate) const IO: i32 = 11;
+}
