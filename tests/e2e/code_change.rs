@@ -30,7 +30,10 @@ fn stop_at_the_second(call: &Call) -> Answer {
 async fn is_set_aside(site: &Site, engine: &Engine, run: &str, sides: [&str; 2]) -> Result<()> {
     let seen = engine.reaches(run, &[RunStatus::Quarantined]).await?;
     let reason = seen.quarantine.unwrap_or_default();
-    ensure!(sides.iter().all(|side| reason.contains(side)), "{sides:?} in {reason:?}");
+    ensure!(
+        sides.iter().all(|side| reason.contains(side)),
+        "{sides:?} in {reason:?}"
+    );
     let shown = site.say(&["runs", "show", run]).await?;
     ensure!(shown.code == Some(exit::OK), "{}", shown.all());
     for side in sides.iter().chain(&["quarantined"]) {
@@ -72,12 +75,18 @@ async fn deploy_and_take_back(shape: &str, sides: [&str; 2]) -> Result<()> {
     site.unset(SHAPE);
     let engine = Engine::start(&site).await?;
     for run in &runs {
-        ensure!(engine.run(run).await?.status == RunStatus::Quarantined, "nobody released it");
+        ensure!(
+            engine.run(run).await?.status == RunStatus::Quarantined,
+            "nobody released it"
+        );
         let resumed = site.say(&["runs", "resume", run]).await?;
         ensure!(resumed.code == Some(exit::OK), "{}", resumed.all());
         engine.reaches(run, &[RunStatus::Completed]).await?;
         let journal = engine.journal(run).await?;
-        let done = journal.entries.iter().filter(|entry| entry.kind == EntryKind::StepSucceeded);
+        let done = journal
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::StepSucceeded);
         let done: Vec<_> = done.filter_map(|entry| entry.step.as_deref()).collect();
         ensure!(done == STEPS, "recorded {done:?}");
     }
@@ -86,7 +95,10 @@ async fn deploy_and_take_back(shape: &str, sides: [&str; 2]) -> Result<()> {
         for (step, expected) in STEPS.iter().zip([&[1][..], &[1, 2], &[1]]) {
             let attempts = seen.get(&(order.to_owned(), (*step).to_owned()));
             let attempts = attempts.map(Vec::as_slice).unwrap_or_default();
-            ensure!(attempts == expected, "{step} of {order} ran as {attempts:?}");
+            ensure!(
+                attempts == expected,
+                "{step} of {order} ran as {attempts:?}"
+            );
         }
     }
     engine.end().await

@@ -28,7 +28,10 @@ fn found(said: &Said) -> Result<Vec<(String, u64)>> {
     let damage = report["damage"].as_array().with_context(|| said.all())?;
     let found = damage.iter().map(|found| {
         let run = found["run"].as_str().context("no run is named")?;
-        Ok((run.to_owned(), found["seq"].as_u64().context("no sequence is named")?))
+        Ok((
+            run.to_owned(),
+            found["seq"].as_u64().context("no sequence is named")?,
+        ))
     });
     found.collect::<Result<_>>().with_context(|| said.all())
 }
@@ -52,7 +55,11 @@ async fn a_damaged_value_is_named_and_sets_its_run_aside_while_others_go_on() ->
 
     let verified = site.say(&["journal", "verify", "-o", "json"]).await?;
     ensure!(verified.code == Some(exit::CORRUPT), "{}", verified.all());
-    ensure!(found(&verified)? == [(damaged.clone(), seq)], "seq {seq}: {}", verified.all());
+    ensure!(
+        found(&verified)? == [(damaged.clone(), seq)],
+        "seq {seq}: {}",
+        verified.all()
+    );
     let checked = site.say(&["store", "check", "--full"]).await?;
     ensure!(checked.code == Some(exit::CORRUPT), "{}", checked.all());
     ensure!(checked.all().contains(&damaged), "{}", checked.all());
@@ -61,16 +68,25 @@ async fn a_damaged_value_is_named_and_sets_its_run_aside_while_others_go_on() ->
     let engine = Engine::start(&site).await?;
     let seen = engine.reaches(&damaged, &[RunStatus::Quarantined]).await?;
     let reason = seen.quarantine.unwrap_or_default();
-    ensure!(reason.contains("damaged") && reason.contains(&seq.to_string()), "{reason}");
+    ensure!(
+        reason.contains("damaged") && reason.contains(&seq.to_string()),
+        "{reason}"
+    );
     engine.reaches(&like_it, &[RunStatus::Completed]).await?;
     ensure!(engine.run(&over).await?.status == RunStatus::Completed);
     let fresh = engine.start_run("test/plain", "fresh").await?;
     engine.reaches(&fresh, &[RunStatus::Completed]).await?;
     let verified = site.say(&["journal", "verify"]).await?;
-    ensure!(verified.code == Some(exit::CORRUPT), "beside the engine: {}", verified.all());
+    ensure!(
+        verified.code == Some(exit::CORRUPT),
+        "beside the engine: {}",
+        verified.all()
+    );
     ensure!(verified.all().contains(&damaged), "{}", verified.all());
     // No body of it ran any more: what comes behind the damage is nobody's to guess.
-    let attempts = witness.attempts("plain").remove(&(DAMAGED.to_owned(), "second".to_owned()));
+    let attempts = witness
+        .attempts("plain")
+        .remove(&(DAMAGED.to_owned(), "second".to_owned()));
     ensure!(attempts == Some(vec![1]), "{attempts:?}");
     engine.end().await
 }
@@ -96,15 +112,30 @@ async fn is_refused(site: &Site, spot: &Spot) -> Result<()> {
     spot.flip(site.data())?;
     let before = Files::read(site.data())?;
     let checked = site.say(&["store", "check"]).await?;
-    ensure!(checked.code == Some(exit::CORRUPT), "store check: {}", checked.all());
-    ensure!(checked.stderr.contains(&spot.file), "store check: {}", checked.all());
+    ensure!(
+        checked.code == Some(exit::CORRUPT),
+        "store check: {}",
+        checked.all()
+    );
+    ensure!(
+        checked.stderr.contains(&spot.file),
+        "store check: {}",
+        checked.all()
+    );
     before.are_still_in(site.data()).context("store check")?;
 
     let death = Engine::start_in_vain(site).await?;
-    ensure!(death == Death::Exited(i32::from(exit::CORRUPT)), "{death:?}: {}", site.log_tail());
+    ensure!(
+        death == Death::Exited(i32::from(exit::CORRUPT)),
+        "{death:?}: {}",
+        site.log_tail()
+    );
     let said = site.log_tail();
     let last = said.lines().last().unwrap_or_default();
-    ensure!(last.contains(&spot.file) && last.contains("at byte"), "serve: {said}");
+    ensure!(
+        last.contains(&spot.file) && last.contains("at byte"),
+        "serve: {said}"
+    );
     before.are_still_in(site.data()).context("serve")?;
     spot.flip(site.data())
 }
@@ -115,9 +146,15 @@ async fn a_flipped_byte_in_a_file_of_a_closed_store_is_refused_by_name_and_nothi
     let site = closed_store().await?;
     let spots = files::spots(site.data())?;
     for spot in &spots {
-        is_refused(&site, spot).await.with_context(|| spot.to_string())?;
+        is_refused(&site, spot)
+            .await
+            .with_context(|| spot.to_string())?;
     }
-    println!("{} flipped bytes refused: {}", spots.len(), files::table(&spots));
+    println!(
+        "{} flipped bytes refused: {}",
+        spots.len(),
+        files::table(&spots)
+    );
     // With every byte flipped back the store is as it was.
     let engine = Engine::start(&site).await?;
     let runs = engine.runs().await?;
@@ -137,9 +174,15 @@ async fn a_flipped_byte_in_the_log_of_a_killed_engine_is_refused_and_nothing_is_
     engine.kill().await?;
     let spots = files::spots_of_log(site.data())?;
     for spot in &spots {
-        is_refused(&site, spot).await.with_context(|| spot.to_string())?;
+        is_refused(&site, spot)
+            .await
+            .with_context(|| spot.to_string())?;
     }
-    println!("{} flipped bytes refused: {}", spots.len(), files::table(&spots));
+    println!(
+        "{} flipped bytes refused: {}",
+        spots.len(),
+        files::table(&spots)
+    );
     let engine = Engine::start(&site).await?;
     ensure!(engine.all_settle().await?.len() == 40);
     engine.end().await

@@ -25,11 +25,20 @@ async fn fill(site: &Site) -> Result<Posted> {
     let mut engine = Engine::start(site).await?;
     let posted = crowd().post(&engine, 4, |_| Ok(())).await?;
     ensure!(!posted.acknowledged.is_empty(), "nothing was acknowledged");
-    ensure!(posted.acknowledged.len() < EVENTS, "the disk never became full");
+    ensure!(
+        posted.acknowledged.len() < EVENTS,
+        "the disk never became full"
+    );
     let refused = posted.refused.iter();
-    let odd = refused.clone().find(|(status, _)| !status.is_server_error());
+    let odd = refused
+        .clone()
+        .find(|(status, _)| !status.is_server_error());
     ensure!(odd.is_none(), "{odd:?}");
-    ensure!(refused.count() > 0, "no request was answered with 5xx:\n{}", site.log_tail());
+    ensure!(
+        refused.count() > 0,
+        "no request was answered with 5xx:\n{}",
+        site.log_tail()
+    );
     if engine.died()?.is_none() {
         engine.ask_to_end()?;
     }
@@ -47,9 +56,17 @@ async fn goes_on(site: &Site, posted: &Posted) -> Result<()> {
         ensure!(runs == 1, "event {id} was acknowledged and has {runs} runs");
     }
     let again = crowd().post(&engine, 4, |_| Ok(())).await?;
-    ensure!(again.acknowledged.len() == EVENTS, "refused with space: {:?}", again.refused);
+    ensure!(
+        again.acknowledged.len() == EVENTS,
+        "refused with space: {:?}",
+        again.refused
+    );
     let runs = engine.all_settle().await?;
-    ensure!(runs.len() == EVENTS, "{} runs of {EVENTS} events", runs.len());
+    ensure!(
+        runs.len() == EVENTS,
+        "{} runs of {EVENTS} events",
+        runs.len()
+    );
     let odd = runs.values().find(|run| run.status != RunStatus::Completed);
     ensure!(odd.is_none(), "{odd:?}");
     engine.end().await?;
@@ -71,7 +88,11 @@ async fn a_full_file_system_refuses_events_and_loses_none_it_acknowledged() -> R
     Engine::start(&site).await?.end().await?;
     disk.fill_up()?;
     let posted = fill(&site).await?;
-    println!("{} acknowledged, {} refused", posted.acknowledged.len(), posted.refused.len());
+    println!(
+        "{} acknowledged, {} refused",
+        posted.acknowledged.len(),
+        posted.refused.len()
+    );
     disk.make_room()?;
     site.started_by(&[]);
     goes_on(&site, &posted).await
@@ -84,7 +105,11 @@ async fn a_limit_on_the_size_of_files_refuses_events_and_loses_none_it_acknowled
     let limit = SmallDisk::limit();
     site.started_by(&limit.starter());
     let posted = fill(&site).await?;
-    println!("{} acknowledged, {} refused", posted.acknowledged.len(), posted.refused.len());
+    println!(
+        "{} acknowledged, {} refused",
+        posted.acknowledged.len(),
+        posted.refused.len()
+    );
     site.started_by(&[]);
     goes_on(&site, &posted).await
 }

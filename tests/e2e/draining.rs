@@ -18,8 +18,15 @@ async fn sigterm_while_events_arrive_loses_nothing_that_was_acknowledged() -> Re
         _ => Ok(()),
     };
     let posted = crowd.post(&engine, 16, end_in_the_middle).await?;
-    ensure!(engine.death().await? == Death::Exited(0), "{}", site.log_tail());
-    ensure!(posted.acknowledged.len() < 2_000, "asked to end when all was over");
+    ensure!(
+        engine.death().await? == Death::Exited(0),
+        "{}",
+        site.log_tail()
+    );
+    ensure!(
+        posted.acknowledged.len() < 2_000,
+        "asked to end when all was over"
+    );
     let odd = posted
         .refused
         .iter()
@@ -43,7 +50,13 @@ async fn sigterm_while_events_arrive_loses_nothing_that_was_acknowledged() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_ends_while_the_engine_drains_is_recorded() -> Result<()> {
-    let hold = |step: &str| if step == "second" { Answer::Hold } else { Answer::Go };
+    let hold = |step: &str| {
+        if step == "second" {
+            Answer::Hold
+        } else {
+            Answer::Go
+        }
+    };
     let witness = Witness::start(move |call| hold(&call.step)).await?;
     let mut site = Site::of_workflows()?;
     site.set("STEPWELL_WITNESS", witness.address());
@@ -56,18 +69,31 @@ async fn a_body_that_ends_while_the_engine_drains_is_recorded() -> Result<()> {
     })
     .await?;
     witness.decide(|_| Answer::Go);
-    ensure!(engine.death().await? == Death::Exited(0), "{}", site.log_tail());
+    ensure!(
+        engine.death().await? == Death::Exited(0),
+        "{}",
+        site.log_tail()
+    );
 
     let engine = Engine::start(&site).await?;
     engine.reaches(&run, &[RunStatus::Completed]).await?;
     let attempts = witness.attempts("plain");
-    ensure!(attempts.values().all(|attempts| *attempts == [1]), "{attempts:?}");
+    ensure!(
+        attempts.values().all(|attempts| *attempts == [1]),
+        "{attempts:?}"
+    );
     engine.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_end_within_the_limit_goes_on_at_the_next_start() -> Result<()> {
-    let hold = |step: &str| if step == "second" { Answer::Hold } else { Answer::Go };
+    let hold = |step: &str| {
+        if step == "second" {
+            Answer::Hold
+        } else {
+            Answer::Go
+        }
+    };
     let witness = Witness::start(move |call| hold(&call.step)).await?;
     let mut site = Site::of_workflows()?.with_options(&["--drain-limit-s", "1"]);
     site.set("STEPWELL_WITNESS", witness.address());
@@ -75,14 +101,26 @@ async fn a_body_that_does_not_end_within_the_limit_goes_on_at_the_next_start() -
     let run = engine.start_run("test/plain", "hangs").await?;
     witness.sees("hangs", "second").await?;
     engine.ask_to_end()?;
-    ensure!(engine.death().await? == Death::Exited(0), "{}", site.log_tail());
+    ensure!(
+        engine.death().await? == Death::Exited(0),
+        "{}",
+        site.log_tail()
+    );
 
     witness.decide(|_| Answer::Go);
     let engine = Engine::start(&site).await?;
     engine.reaches(&run, &[RunStatus::Completed]).await?;
-    let seen = |step: &str| witness.attempts("plain").remove(&("hangs".to_owned(), step.to_owned()));
+    let seen = |step: &str| {
+        witness
+            .attempts("plain")
+            .remove(&("hangs".to_owned(), step.to_owned()))
+    };
     ensure!(seen("first") == Some(vec![1]), "first: {:?}", seen("first"));
-    ensure!(seen("second") == Some(vec![1, 2]), "second: {:?}", seen("second"));
+    ensure!(
+        seen("second") == Some(vec![1, 2]),
+        "second: {:?}",
+        seen("second")
+    );
     ensure!(seen("third") == Some(vec![1]), "third: {:?}", seen("third"));
     engine.end().await
 }

@@ -11,7 +11,7 @@ mod witness;
 pub(crate) use command::Said;
 pub(crate) use crowd::{Crowd, Posted};
 pub(crate) use engine::{Death, Engine};
-pub(crate) use patience::{soon, soon_in};
+pub(crate) use patience::soon;
 pub(crate) use site::Site;
 pub(crate) use witness::{Answer, Call, Witness};
 

@@ -38,7 +38,11 @@ async fn check_acknowledged(engine: &Engine, acknowledged: &BTreeSet<String>) ->
     for id in acknowledged {
         let runs = engine.event_runs(id).await?.len();
         ensure!(runs == 1, "event {id} was acknowledged and has {runs} runs");
-        ensure!(started.get(id) == Some(&1), "list shows {:?} of {id}", started.get(id));
+        ensure!(
+            started.get(id) == Some(&1),
+            "list shows {:?} of {id}",
+            started.get(id)
+        );
     }
     let twice = started.iter().find(|(_, runs)| **runs != 1);
     ensure!(twice.is_none(), "{twice:?}");
@@ -62,7 +66,11 @@ async fn of_a_thousand_events_each_acknowledged_one_starts_one_run_whenever_the_
     }
     let engine = Engine::start(&site).await?;
     let posted = crowd.post(&engine, CONNECTIONS, |_| Ok(())).await?;
-    ensure!(posted.acknowledged.len() == 1_000, "{} acknowledged", posted.acknowledged.len());
+    ensure!(
+        posted.acknowledged.len() == 1_000,
+        "{} acknowledged",
+        posted.acknowledged.len()
+    );
     acknowledged.extend(posted.acknowledged);
     check_acknowledged(&engine, &acknowledged).await?;
     let runs = engine.all_settle().await?;
@@ -86,7 +94,10 @@ async fn an_array_of_events_is_there_whole_or_not_at_all_whenever_the_engine_is_
         let started = started(&engine).await?;
         for ids in &requests {
             let there = ids.iter().filter(|id| started.contains_key(*id)).count();
-            ensure!(there == 0 || there == ids.len(), "{there} of {ids:?} are there");
+            ensure!(
+                there == 0 || there == ids.len(),
+                "{there} of {ids:?} are there"
+            );
         }
         engine.kill().await?;
     }

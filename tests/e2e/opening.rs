@@ -74,7 +74,9 @@ impl Death {
                 traced.arg(format!("trace={call}")).arg("-e");
                 traced.arg(format!("inject={call}:signal=SIGKILL:when={n}"));
                 traced.arg(plain.get_program()).args(plain.get_args());
-                let set = plain.get_envs().filter_map(|(name, value)| Some((name, value?)));
+                let set = plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?)));
                 traced.envs(set);
                 traced
             }
@@ -144,7 +146,10 @@ fn sweep(opening: Opening, cut: bool, death: impl Fn(u32) -> Death) -> Result<u3
             rig = make();
         }
     }
-    Err(Broken::Failed(format!("{:?} never opened untouched", death(CALLS_MAX))))
+    Err(Broken::Failed(format!(
+        "{:?} never opened untouched",
+        death(CALLS_MAX)
+    )))
 }
 
 fn at(death: Death, broken: &Broken) -> Broken {
@@ -157,7 +162,9 @@ fn kill_everywhere(opening: Opening) -> Result<String, Broken> {
     probe.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write"]);
     if let Err(why) = finish(probe.args(["-e", "inject=write:error=EIO:when=999", "true"])) {
         let died = sweep(opening, false, Death::Counted)?;
-        return Ok(format!("{opening:?}: {died} kills by the preloaded library (strace: {why})"));
+        return Ok(format!(
+            "{opening:?}: {died} kills by the preloaded library (strace: {why})"
+        ));
     }
     let mut told = Vec::new();
     for call in CALLS {

@@ -22,7 +22,10 @@ const SIGABRT: i32 = 6;
 fn allow_many_files() -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let wanted = 4_096.max(soft).min(hard);
-    ensure!(wanted >= 2_500, "only {hard} open files allowed, 2,500 needed: raise `ulimit -n`");
+    ensure!(
+        wanted >= 2_500,
+        "only {hard} open files allowed, 2,500 needed: raise `ulimit -n`"
+    );
     setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).context("raise the number of open files")
 }
 
@@ -36,7 +39,11 @@ async fn outlive(site: &Site) -> Result<(Engine, u32)> {
         let mut engine = match Engine::try_start(site).await? {
             Ok(engine) => engine,
             Err(death) => {
-                ensure!(death == Death::Killed(SIGABRT), "{death:?}\n{}", site.log_tail());
+                ensure!(
+                    death == Death::Killed(SIGABRT),
+                    "{death:?}\n{}",
+                    site.log_tail()
+                );
                 continue;
             }
         };
@@ -50,7 +57,11 @@ async fn outlive(site: &Site) -> Result<(Engine, u32)> {
         match ended.await? {
             None => return Ok((engine, deaths)),
             Some(death) => {
-                ensure!(death == Death::Killed(SIGABRT), "{death:?}\n{}", site.log_tail());
+                ensure!(
+                    death == Death::Killed(SIGABRT),
+                    "{death:?}\n{}",
+                    site.log_tail()
+                );
             }
         }
     }
@@ -63,12 +74,23 @@ fn ran_honestly(
     order: &str,
     seen: &BTreeMap<(String, String), Vec<u32>>,
 ) -> Result<()> {
-    let done = journal.entries.iter().filter(|entry| entry.kind == EntryKind::StepSucceeded);
+    let done = journal
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::StepSucceeded);
     for entry in done {
         let step = entry.step.clone().unwrap_or_default();
-        let attempts = seen.get(&(order.to_owned(), step.clone())).context("never ran")?;
-        ensure!(attempts.is_sorted_by(|a, b| a < b), "{order}/{step} ran as {attempts:?}");
-        ensure!(attempts.last() == entry.attempt.as_ref(), "{order}/{step}: {attempts:?}");
+        let attempts = seen
+            .get(&(order.to_owned(), step.clone()))
+            .context("never ran")?;
+        ensure!(
+            attempts.is_sorted_by(|a, b| a < b),
+            "{order}/{step} ran as {attempts:?}"
+        );
+        ensure!(
+            attempts.last() == entry.attempt.as_ref(),
+            "{order}/{step}: {attempts:?}"
+        );
     }
     Ok(())
 }
@@ -102,11 +124,30 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
     })
     .await?;
 
-    witness.decide(move |call| if is_deadly(call) { Answer::Abort } else { hold(call) });
-    ensure!(engine.death().await? == Death::Killed(SIGABRT), "{}", site.log_tail());
-    witness.decide(|call| if is_deadly(call) { Answer::Abort } else { Answer::Go });
+    witness.decide(move |call| {
+        if is_deadly(call) {
+            Answer::Abort
+        } else {
+            hold(call)
+        }
+    });
+    ensure!(
+        engine.death().await? == Death::Killed(SIGABRT),
+        "{}",
+        site.log_tail()
+    );
+    witness.decide(|call| {
+        if is_deadly(call) {
+            Answer::Abort
+        } else {
+            Answer::Go
+        }
+    });
     let (engine, deaths) = outlive(&site).await?;
-    println!("engine died {} times before the poison was set aside", deaths + 1);
+    println!(
+        "engine died {} times before the poison was set aside",
+        deaths + 1
+    );
 
     let runs = engine.runs().await?;
     ensure!(runs.len() == GOOD_RUNS + 1, "{} runs", runs.len());
@@ -116,7 +157,9 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
         ran_honestly(&engine.journal(&run.id).await?, &run.event, &seen)?;
     }
     // What was recorded before the first death never ran again.
-    let again = seen.iter().find(|((_, step), attempts)| step == "first" && **attempts != [1]);
+    let again = seen
+        .iter()
+        .find(|((_, step), attempts)| step == "first" && **attempts != [1]);
     ensure!(again.is_none(), "{again:?}");
 
     let run = engine.run(&poison).await?;
@@ -124,8 +167,15 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
     let reason = run.quarantine.unwrap_or_default();
     ensure!(reason.contains("deadly"), "{reason}");
     let journal = engine.journal(&poison).await?;
-    let alone = journal.entries.iter().filter(|entry| entry.alone == Some(true)).count();
-    ensure!(alone == RECOVERIES_ALONE as usize, "{alone} recoveries alone: {journal:?}");
+    let alone = journal
+        .entries
+        .iter()
+        .filter(|entry| entry.alone == Some(true))
+        .count();
+    ensure!(
+        alone == RECOVERIES_ALONE as usize,
+        "{alone} recoveries alone: {journal:?}"
+    );
     let last = journal.entries.last().map(|entry| entry.kind);
     ensure!(last == Some(EntryKind::Quarantined), "{last:?}");
     engine.end().await

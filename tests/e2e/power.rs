@@ -56,7 +56,11 @@ fn kill_and_cut_repeatedly(rig: &mut Rig, cuts: usize, seed: &mut u64) -> Result
         rig.compare()?;
         // Now and then next to nothing happens between the reopening and the cut.
         let (events, recorded) = amount(seed);
-        if events % 3 == 0 { rig.load(1, 0)? } else { rig.load(events, recorded)? }
+        if events % 3 == 0 {
+            rig.load(1, 0)?
+        } else {
+            rig.load(events, recorded)?
+        }
         rig.cut()?;
     }
     finish_and_close(rig)
@@ -68,7 +72,10 @@ fn finish_and_close(rig: &mut Rig) -> Result<(), Broken> {
     rig.finish_runs()?;
     rig.terminate()?;
     let mut check = Command::new(env!("CARGO_BIN_EXE_stepwell-e2e-load"));
-    check.args(["store", "check", "--data"]).arg(rig.disk.store()).envs(rig.environment());
+    check
+        .args(["store", "check", "--data"])
+        .arg(rig.disk.store())
+        .envs(rig.environment());
     finish(&mut check).map_err(Broken::Failed)
 }
 
@@ -148,7 +155,10 @@ fn nothing_acknowledged_is_lost_where_only_what_was_synced_survives() {
 fn without_the_sync_of_the_log_power_cuts_lose_what_was_acknowledged() {
     let (variant, found) = cut_with_syncs_removed("/log/", 8, 2);
     println!("{variant}: {found:#?}");
-    assert!(found.iter().any(Broken::is_loss), "nothing was lost in {CONTROL_ROUNDS} rounds");
+    assert!(
+        found.iter().any(Broken::is_loss),
+        "nothing was lost in {CONTROL_ROUNDS} rounds"
+    );
     assert!(found.iter().all(Broken::is_loss), "something else broke");
 }
 
@@ -156,7 +166,10 @@ fn without_the_sync_of_the_log_power_cuts_lose_what_was_acknowledged() {
 fn without_the_sync_of_the_checkpoint_power_cuts_lose_what_was_acknowledged() {
     let (variant, found) = cut_with_syncs_removed("/gen-1/", 160, 120);
     println!("{variant}: {found:#?}");
-    assert!(found.iter().any(Broken::is_loss), "nothing was lost in {CONTROL_ROUNDS} rounds");
+    assert!(
+        found.iter().any(Broken::is_loss),
+        "nothing was lost in {CONTROL_ROUNDS} rounds"
+    );
     assert!(found.iter().all(Broken::is_loss), "something else broke");
 }
 
@@ -177,7 +190,10 @@ fn only_the_synced_survives(mut disk: Disk) {
     let store = disk.store();
     let shell = |disk: &Disk, script: &str| {
         let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", script]).env("STORE", disk.store()).envs(disk.environment());
+        shell
+            .args(["-e", "-c", script])
+            .env("STORE", disk.store())
+            .envs(disk.environment());
         finish(&mut shell).expect("write files");
     };
     shell(
@@ -191,7 +207,10 @@ fn only_the_synced_survives(mut disk: Disk) {
     assert_eq!(read("kept"), "kept\n");
     assert_eq!(read("old"), "renamed\n");
     assert_eq!(read("lost"), "");
-    assert!(!Path::new(&store.join("new")).exists(), "a name that was not synced survived");
+    assert!(
+        !Path::new(&store.join("new")).exists(),
+        "a name that was not synced survived"
+    );
     // What came back counts as durable.
     shell(&disk, "cd \"$STORE\"; echo later > later; sync later .");
     disk.cut(None);

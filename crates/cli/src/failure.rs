@@ -5,7 +5,7 @@ use std::fmt;
 use stepwell_core::EventId;
 use stepwell_engine::{OperateError, StartError};
 use stepwell_server::{ApiError, ErrorBody};
-use stepwell_store::ReadError;
+use stepwell_store::{CommitError, ReadError};
 use stepwell_store_sled::OpenError;
 
 use crate::exit::Exit;
@@ -131,6 +131,23 @@ impl From<OpenError> for Failure {
     }
 }
 
+impl Failure {
+    /// Exit and code of a store that stopped writing: a full disk does not go away by restarting.
+    pub(crate) fn of_stopped_store(error: &CommitError) -> (Exit, &'static str) {
+        match error {
+            CommitError::Full => (Exit::Full, "disk-full"),
+            CommitError::Fenced { .. }
+            | CommitError::OutOfSequence { .. }
+            | CommitError::EventExists { .. }
+            | CommitError::Stale
+            | CommitError::TooLarge { .. }
+            | CommitError::Failed { .. }
+            | CommitError::Unknown { .. }
+            | CommitError::Closed => (Exit::Io, "store-stopped"),
+        }
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let (exit, code) = match &error {
@@ -142,7 +159,7 @@ impl From<StartError> for Failure {
                 }
                 ReadError::Failed { .. } => (Exit::Io, "store-io"),
             },
-            StartError::Recovery { .. } => (Exit::Io, "store-stopped"),
+            StartError::Commit(error) => Self::of_stopped_store(error),
         };
         Self::new(exit, code, error)
     }

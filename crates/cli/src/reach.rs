@@ -25,13 +25,12 @@ const URL: &str = "http://127.0.0.1:8288";
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Target {
     /// Engine to ask [env: STEPWELL_URL] [default: http://127.0.0.1:8288]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Where")]
+    #[arg(long, value_name = "URL", help_heading = "Where")]
     url: Option<String>,
 
     /// Data directory to open itself; when an engine holds it, that engine is asked
     #[arg(
         long,
-        global = true,
         value_name = "DIR",
         conflicts_with = "url",
         help_heading = "Where"

@@ -14,7 +14,7 @@ use axum::Router;
 use stepwell::Registry;
 use stepwell_engine::{Clock, Drained, Engine, Options};
 use stepwell_server::{Keys, Server, Settings, Token};
-use stepwell_store::Store;
+use stepwell_store::{CommitError, Store};
 use stepwell_store_sled::SledStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -168,7 +168,7 @@ async fn close(server: Server, store: Arc<SledStore>, drained: Drained) -> Resul
     // Crash here: everything acknowledged is in the log; the next opening replays its tail.
     let closed = blocking(move || store.close()).await?;
     if let Err(error) = closed {
-        stop_at_once(&error.to_string());
+        stop_at_once(&error);
     }
     EngineFile::remove(&data);
     let parked = drained.parked;
@@ -179,12 +179,13 @@ async fn close(server: Server, store: Arc<SledStore>, drained: Drained) -> Resul
 }
 
 /// The store does not write any more. Nothing is dropped: sled's destructor would touch the disk.
-fn stop_at_once(why: &str) -> ! {
+fn stop_at_once(why: &CommitError) -> ! {
+    let (exit, code) = Failure::of_stopped_store(why);
     let sentence = format!(
         "store stopped writing: {why}: everything acknowledged is kept, start the engine again"
     );
-    crate::talk::complain(&Failure::said(Exit::Io, "store-stopped", sentence));
-    leave(Exit::Io)
+    crate::talk::complain(&Failure::said(exit, code, sentence));
+    leave(exit)
 }
 
 #[expect(clippy::exit, reason = "an end without destructors is the point")]

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use stepwell::{Client, Registry, RegistryError, SendError};
 use stepwell_core::run::Outcome;
 use stepwell_core::{EventId, RunId};
-use stepwell_store::{Pressure, ReadError, Store};
+use stepwell_store::{CommitError, Pressure, ReadError, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -29,23 +29,20 @@ pub enum StartError {
     /// The registry is not usable.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The in-flight file cannot be opened.
-    #[error("in-flight file {path} cannot be opened: {source}")]
+    /// The in-flight file cannot be opened or cleared.
+    #[error("in-flight file {path} cannot be used: {source}")]
     InFlight {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
+    /// The store cannot be written.
+    #[error("attempts that were in flight cannot be recorded: {0}")]
+    Commit(#[from] CommitError),
     /// What is due cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// What was in flight cannot be recorded.
-    #[error("attempts that were in flight cannot be recorded: {why}")]
-    Recovery {
-        /// Why.
-        why: String,
-    },
     /// A shard's thread cannot be started.
     #[error("shard cannot be started: {0}")]
     Shard(io::Error),
@@ -136,9 +133,7 @@ impl Engine {
             failure: watch::Sender::new(None),
             shards: OnceLock::new(),
         });
-        recovery::record_marks(&shared, found)
-            .await
-            .map_err(|why| StartError::Recovery { why })?;
+        recovery::record_marks(&shared, found).await?;
         let shards_gone = start_shards(&shared).map_err(StartError::Shard)?;
         let horizon = shared.clock.now().after(shared.options.timer_horizon);
         let woken = recovery::wake_due(&shared, None, horizon).await?;
@@ -176,7 +171,7 @@ impl Engine {
     /// # Errors
     /// See [`SendError`].
     pub async fn publish(&self, events: Vec<NewEvent>) -> Result<Vec<EventId>, SendError> {
-        let accepted = publish(&self.shared, events, |_| {}).await?;
+        let (accepted, _) = publish(&self.shared, events, false).await?;
         Ok(accepted.into_iter().map(|event| event.id).collect())
     }
 
@@ -186,16 +181,8 @@ impl Engine {
     /// # Errors
     /// See [`SendError`]; [`SendError::Unavailable`] as well when the engine ends before a run does.
     pub async fn execute(&self, event: NewEvent) -> Result<Vec<(RunId, Outcome)>, SendError> {
-        let waits = Mutex::new(HashMap::new());
-        let accepted = publish(&self.shared, vec![event], |run| {
-            let wait = self.shared.await_end(run);
-            waits
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(run, wait);
-        });
-        let accepted = accepted.await?;
-        let mut waits = waits.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (accepted, waits) = publish(&self.shared, vec![event], true).await?;
+        let mut waits: HashMap<_, _> = waits.into_iter().collect();
         let mut ended = Vec::new();
         for run in accepted.into_iter().flat_map(|event| event.runs) {
             let outcome = match waits.remove(&run) {
@@ -246,7 +233,12 @@ impl Engine {
     /// How the engine is.
     #[must_use]
     pub fn health(&self) -> Health {
-        let failure = self.shared.failure.borrow().clone();
+        let failure = self
+            .shared
+            .failure
+            .borrow()
+            .as_ref()
+            .map(ToString::to_string);
         let draining = *self.shared.phase.borrow() != Phase::Open;
         Health {
             ready: failure.is_none() && !draining,
@@ -260,7 +252,7 @@ impl Engine {
 
     /// Resolves with the reason when the store has stopped writing. The process should then exit
     /// and be started again: only a fresh opening may say what became durable.
-    pub async fn failed(&self) -> String {
+    pub async fn failed(&self) -> CommitError {
         let mut failure = self.shared.failure.subscribe();
         let found = failure.wait_for(Option::is_some).await;
         match found.map(|reason| reason.clone()) {

@@ -10,12 +10,13 @@ use stepwell_core::entry::RunStarted;
 use stepwell_core::limits::{
     EVENT_ID_BYTES, EVENT_NAME_BYTES, EVENTS_PER_REQUEST, RESERVED_EVENT_PREFIX,
 };
-use stepwell_core::run::{begin, fold};
+use stepwell_core::run::{Outcome, begin, fold};
 use stepwell_core::{EventId, Payload, RunId, Seq, Timestamp};
 use stepwell_store::{
     AgendaChange, Append, Change, Commit, CommitError, EventRow, ReadError, RunHead, Seen,
     agenda_of,
 };
+use tokio::sync::oneshot;
 use ulid::Ulid;
 
 use crate::drive::Fresh;
@@ -62,13 +63,16 @@ struct Prepared {
     starts: Vec<(RunId, Box<Fresh>)>,
 }
 
-/// Accepts all of `events` or none; resolves once they are durable. `before_start` hears of each
-/// run just before it is driven.
+/// Where the outcome of a run that was just started will be told.
+pub(crate) type Wait = (RunId, oneshot::Receiver<Outcome>);
+
+/// Accepts all of `events` or none; resolves once they are durable. With `wait`, the outcomes of
+/// the runs started here can be waited for.
 pub(crate) async fn publish(
     shared: &Arc<Shared>,
     events: Vec<NewEvent>,
-    before_start: impl Fn(RunId),
-) -> Result<Vec<Accepted>, SendError> {
+    wait: bool,
+) -> Result<(Vec<Accepted>, Vec<Wait>), SendError> {
     check(shared, &events)?;
     room(shared)?;
     let events = Arc::new(events);
@@ -79,19 +83,13 @@ pub(crate) async fn publish(
         if prepared.commit.changes.is_empty() {
             // Every event is stored already, and the looks waited for what they rest on.
             if settled {
-                return Ok(prepared.accepted);
+                return Ok((prepared.accepted, Vec::new()));
             }
             settled = true;
             continue;
         }
-        match shared.store.commit(prepared.commit).await {
-            Ok(()) => {
-                for (run, fresh) in prepared.starts {
-                    before_start(run);
-                    shared.wake(run, Wake::Start(run, fresh));
-                }
-                return Ok(prepared.accepted);
-            }
+        match land(shared, prepared.commit, prepared.starts, wait).await {
+            Ok(waits) => return Ok((prepared.accepted, waits)),
             // Somebody stored one of these events since the look: look again, this time behind
             // everything durable.
             Err(error) if error.retry() => settled = true,
@@ -112,6 +110,33 @@ pub(crate) async fn publish(
     })
 }
 
+/// Commits, and starts what the commit started. Goes on when the caller goes away: a run that is
+/// durable is driven although nobody waits for the answer any more.
+async fn land(
+    shared: &Arc<Shared>,
+    commit: Commit,
+    starts: Vec<(RunId, Box<Fresh>)>,
+    wait: bool,
+) -> Result<Vec<Wait>, CommitError> {
+    let shared = Arc::clone(shared);
+    let landing = tokio::spawn(async move {
+        shared.store.commit(commit).await?;
+        let mut waits = Vec::new();
+        for (run, fresh) in starts {
+            if wait {
+                // Registered before the run can end.
+                waits.push((run, shared.await_end(run)));
+            }
+            shared.wake(run, Wake::Start(run, fresh));
+        }
+        Ok(waits)
+    });
+    let unknown = |error: tokio::task::JoinError| CommitError::Unknown {
+        why: error.to_string(),
+    };
+    landing.await.map_err(unknown)?
+}
+
 fn unavailable(why: impl ToString) -> SendError {
     SendError::Unavailable {
         why: why.to_string(),
@@ -120,8 +145,8 @@ fn unavailable(why: impl ToString) -> SendError {
 
 /// Refuses while accepting would mean holding more than the engine may.
 fn room(shared: &Shared) -> Result<(), SendError> {
-    if let Some(why) = shared.failure.borrow().clone() {
-        return Err(SendError::Unavailable { why });
+    if let Some(error) = shared.failure.borrow().as_ref() {
+        return Err(unavailable(error));
     }
     if !shared.open() {
         return Err(SendError::ShuttingDown);
@@ -353,7 +378,7 @@ impl Intake for ClientIntake {
                     ts: None,
                 })
                 .collect();
-            let accepted = publish(&self.0, events, |_| {}).await?;
+            let (accepted, _) = publish(&self.0, events, false).await?;
             Ok(accepted.into_iter().map(|event| event.id).collect())
         })
     }

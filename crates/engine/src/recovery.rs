@@ -8,6 +8,7 @@ use stepwell_core::{RunId, Timestamp};
 use stepwell_store::{ReadError, Store};
 
 use crate::drive::load;
+use crate::engine::StartError;
 use crate::host::RunHost;
 use crate::operator::blocking;
 use crate::shard::Wake;
@@ -22,14 +23,14 @@ const PAGE: usize = 4_096;
 pub(crate) async fn record_marks(
     shared: &Arc<Shared>,
     marks: Vec<(RunId, Mark)>,
-) -> Result<(), String> {
+) -> Result<(), StartError> {
     for (run, mark) in marks {
         let loaded = match load(shared, run).await {
             Ok(Some(loaded)) => loaded,
             // The run's creation did not become durable before the power went.
             Ok(None) => continue,
             Err(ReadError::Damaged { .. }) => continue,
-            Err(trouble) => return Err(trouble.to_string()),
+            Err(trouble) => return Err(trouble.into()),
         };
         let host = RunHost::new(Arc::clone(shared), loaded);
         if host.ask(Command::Recover(mark.clone()), Vec::new()) == Reply::Stop {
@@ -37,12 +38,13 @@ pub(crate) async fn record_marks(
         } else {
             tracing::info!(%run, attempt = mark.attempt, "run was in flight when the engine died");
         }
-        host.durable().await.map_err(|error| error.to_string())?;
+        host.durable().await?;
     }
-    if let Some(marks) = &shared.marks {
+    if let (Some(marks), Some(path)) = (&shared.marks, &shared.options.in_flight) {
+        let path = path.clone();
         marks
             .clear()
-            .map_err(|error| format!("in-flight file cannot be cleared: {error}"))?;
+            .map_err(|source| StartError::InFlight { path, source })?;
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) waiters: Mutex<HashMap<RunId, Vec<oneshot::Sender<Outcome>>>>,
     pub(crate) phase: watch::Sender<Phase>,
     /// The failure that stopped the store.
-    pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) failure: watch::Sender<Option<CommitError>>,
     pub(crate) shards: OnceLock<Vec<mpsc::UnboundedSender<Wake>>>,
 }
 
@@ -71,7 +71,7 @@ impl Shared {
     pub(crate) fn fail(&self, error: &CommitError) {
         let first = self.failure.send_if_modified(|failure| {
             let first = failure.is_none();
-            failure.get_or_insert_with(|| error.to_string());
+            failure.get_or_insert_with(|| error.clone());
             first
         });
         if first {

@@ -89,11 +89,11 @@ impl<T: Table> Front<T> {
             return Ok(Some(Look { next, seen }));
         }
         let seen = Seen(self.shared.settled().record);
-        let next = self
-            .with_table(|table| reader::position(table, append.run))
-            .map_err(|error| CommitError::Failed {
-                why: error.to_string(),
-            })?;
+        let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let table = gate.as_ref().ok_or(CommitError::Closed)?;
+        let next = reader::position(table, append.run).map_err(|error| CommitError::Failed {
+            why: error.to_string(),
+        })?;
         Ok(Some(Look { next, seen }))
     }
 

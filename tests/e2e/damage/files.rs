@@ -35,7 +35,10 @@ impl fmt::Display for Spot {
 impl Spot {
     /// Flips one bit of it; twice is as it was.
     pub(super) fn flip(&self, data: &Path) -> Result<()> {
-        let file = OpenOptions::new().read(true).write(true).open(data.join(&self.file))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(data.join(&self.file))?;
         let mut byte = [0];
         file.read_exact_at(&mut byte, self.at)?;
         byte[0] ^= 0x04;
@@ -62,8 +65,15 @@ impl Files {
     pub(super) fn are_still_in(&self, data: &Path) -> Result<()> {
         let now = Self::read(data)?.0;
         let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-        ensure!(names(&self.0) == names(&now), "{:?} became {:?}", names(&self.0), names(&now));
-        let differs = now.iter().filter(|(name, bytes)| self.0.get(*name) != Some(*bytes));
+        ensure!(
+            names(&self.0) == names(&now),
+            "{:?} became {:?}",
+            names(&self.0),
+            names(&now)
+        );
+        let differs = now
+            .iter()
+            .filter(|(name, bytes)| self.0.get(*name) != Some(*bytes));
         let rewritten: Vec<_> = differs.map(|(name, _)| name).collect();
         ensure!(rewritten.is_empty(), "rewritten: {rewritten:?}");
         Ok(())
@@ -75,11 +85,18 @@ pub(super) fn spots(data: &Path) -> Result<Vec<Spot>> {
     let mut spots = spots_of_log(data)?;
     for file in names(data, TABLE)? {
         let bytes = data.join(&file).metadata()?.len();
-        let last = bytes.checked_sub(1).with_context(|| format!("{file} is empty"))?;
-        let mut offsets: Vec<u64> =
-            (0..SPOTS_IN_A_FILE).map(|n| last * n / (SPOTS_IN_A_FILE - 1)).collect();
+        let last = bytes
+            .checked_sub(1)
+            .with_context(|| format!("{file} is empty"))?;
+        let mut offsets: Vec<u64> = (0..SPOTS_IN_A_FILE)
+            .map(|n| last * n / (SPOTS_IN_A_FILE - 1))
+            .collect();
         offsets.dedup();
-        let spot = |at| Spot { file: file.clone(), at, what: "of sled".to_owned() };
+        let spot = |at| Spot {
+            file: file.clone(),
+            at,
+            what: "of sled".to_owned(),
+        };
         spots.extend(offsets.into_iter().map(spot));
     }
     Ok(spots)
@@ -88,12 +105,19 @@ pub(super) fn spots(data: &Path) -> Result<Vec<Spot>> {
 /// Bytes of everything written into the log's newest segment but its very last record, damage to
 /// which looks like a torn write.
 pub(super) fn spots_of_log(data: &Path) -> Result<Vec<Spot>> {
-    let segments = names(data, LOG)?.into_iter().filter(|name| name.ends_with(".segment"));
+    let segments = names(data, LOG)?
+        .into_iter()
+        .filter(|name| name.ends_with(".segment"));
     let file = segments.max().context("the log has no segment")?;
     let bytes = std::fs::read(data.join(&file))?;
-    let spot = |at: usize, what: &str| Spot { file: file.clone(), at: at as u64, what: what.to_owned() };
-    let mut spots: Vec<Spot> =
-        [0, 9, 13, 17, 41, 57, 65].map(|at| spot(at, "in the segment's header")).into();
+    let spot = |at: usize, what: &str| Spot {
+        file: file.clone(),
+        at: at as u64,
+        what: what.to_owned(),
+    };
+    let mut spots: Vec<Spot> = [0, 9, 13, 17, 41, 57, 65]
+        .map(|at| spot(at, "in the segment's header"))
+        .into();
     let mut records = records(&bytes);
     ensure!(records.len() > 3, "{} records in {file}", records.len());
     records.pop();
@@ -113,7 +137,12 @@ fn records(segment: &[u8]) -> Vec<(usize, usize)> {
     let mut start = BLOCK;
     while let Some(head) = segment.get(start..start + HEAD) {
         let known = [&b"data"[..], b"chkp", b"seal"].contains(&&head[..4]);
-        let Some(length) = head[32..36].try_into().ok().map(u32::from_le_bytes).filter(|_| known) else {
+        let Some(length) = head[32..36]
+            .try_into()
+            .ok()
+            .map(u32::from_le_bytes)
+            .filter(|_| known)
+        else {
             break;
         };
         records.push((start, length as usize));
@@ -128,7 +157,9 @@ pub(super) fn table(spots: &[Spot]) -> String {
     for spot in spots {
         *files.entry(&spot.file).or_default() += 1;
     }
-    let files = files.into_iter().map(|(file, spots)| format!("{spots} in {file}"));
+    let files = files
+        .into_iter()
+        .map(|(file, spots)| format!("{spots} in {file}"));
     files.collect::<Vec<_>>().join(", ")
 }
 

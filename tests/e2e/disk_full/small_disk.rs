@@ -33,7 +33,10 @@ impl fmt::Display for SmallDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mounted(_) => write!(f, "tmpfs of {BYTES} bytes"),
-            Self::Limit => write!(f, "files of at most {FILE_BYTES_MAX} bytes, mounting refused"),
+            Self::Limit => write!(
+                f,
+                "files of at most {FILE_BYTES_MAX} bytes, mounting refused"
+            ),
         }
     }
 }
@@ -81,7 +84,9 @@ impl SmallDisk {
 
     /// Takes up all room but a little.
     pub(super) fn fill_up(&self) -> Result<()> {
-        let Self::Mounted(directory) = self else { return Ok(()) };
+        let Self::Mounted(directory) = self else {
+            return Ok(());
+        };
         let status = nix::sys::statvfs::statvfs(directory.path())?;
         let free = status.blocks_available() * status.fragment_size();
         let mut ballast = File::create(directory.path().join(BALLAST))?;
@@ -98,7 +103,9 @@ impl SmallDisk {
 
     /// Gives the room back, and what the file system was made with beyond it.
     pub(super) fn make_room(&self) -> Result<()> {
-        let Self::Mounted(directory) = self else { return Ok(()) };
+        let Self::Mounted(directory) = self else {
+            return Ok(());
+        };
         std::fs::remove_file(directory.path().join(BALLAST)).context("take the ballast away")?;
         // Some 400 events twice over, in the log and in sled.
         let options = format!("size={}", 4 * BYTES);

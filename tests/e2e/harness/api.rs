@@ -28,7 +28,8 @@ impl Engine {
 
     /// Sends one event and answers the run it started.
     pub(crate) async fn start_run(&self, name: &str, order: &str) -> Result<String> {
-        let id = format!("{name}-{order}");
+        // A slash in an id would have to be escaped in a path.
+        let id = format!("{}-{order}", name.replace('/', "."));
         let body = event(name, &id, order);
         let sent = self.http.post(self.events_url()).json(&body).send().await?;
         ensure!(sent.status() == StatusCode::OK, "{}", sent.text().await?);

@@ -39,17 +39,28 @@ impl Crowd {
     /// One request for each of `ids`, each one `event`.
     pub(crate) fn singly(event: &'static str, ids: impl IntoIterator<Item = String>) -> Self {
         let requests = ids.into_iter().map(|id| vec![id]).collect();
-        Self { event, requests, padding: 0 }
+        Self {
+            event,
+            requests,
+            padding: 0,
+        }
     }
 
     /// Requests of several events.
     pub(crate) fn in_arrays(event: &'static str, requests: Vec<Vec<String>>) -> Self {
-        Self { event, requests, padding: 0 }
+        Self {
+            event,
+            requests,
+            padding: 0,
+        }
     }
 
     /// Makes every event longer by `bytes`.
     pub(crate) fn padded(self, bytes: usize) -> Self {
-        Self { padding: bytes, ..self }
+        Self {
+            padding: bytes,
+            ..self
+        }
     }
 
     /// Posts everything over so many connections; `acknowledged` hears how many requests were
@@ -96,7 +107,11 @@ impl Crowd {
             event
         });
         let mut events: Vec<Value> = events.collect();
-        if events.len() == 1 { events.remove(0) } else { Value::Array(events) }
+        if events.len() == 1 {
+            events.remove(0)
+        } else {
+            Value::Array(events)
+        }
     }
 }
 

@@ -12,13 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `look` finds something; `what` says what for.
-pub(crate) async fn soon<T>(what: &str, look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    soon_in(PATIENCE, what, look).await
-}
-
-/// As [`soon`], with a patience of one's own.
-pub(crate) async fn soon_in<T>(
-    patience: Duration,
+pub(crate) async fn soon<T>(
     what: &str,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
@@ -32,7 +26,7 @@ pub(crate) async fn soon_in<T>(
             }
         }
     };
-    timeout(patience, found)
+    timeout(PATIENCE, found)
         .await
-        .with_context(|| format!("waited {} s in vain for {what}", patience.as_secs()))?
+        .with_context(|| format!("waited {} s in vain for {what}", PATIENCE.as_secs()))?
 }

@@ -54,7 +54,9 @@ impl Site {
             binary,
             data: files.path().join("data"),
             log: files.path().join("log"),
-            environment: environment.map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
+            environment: environment
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .into(),
             before: Vec::new(),
             options: Vec::new(),
             _files: files,
@@ -69,7 +71,8 @@ impl Site {
 
     /// Adds options to `serve`.
     pub(crate) fn with_options(mut self, options: &[&str]) -> Self {
-        self.options.extend(options.iter().map(|&word| word.to_owned()));
+        self.options
+            .extend(options.iter().map(|&word| word.to_owned()));
         self
     }
 
@@ -122,7 +125,9 @@ impl Site {
     pub(super) fn serve(&self) -> Result<Command> {
         let mut command = self.command(&["serve", "--port", "0"]);
         command.arg("--data").arg(&self.data).args(&self.options);
-        command.stdout(self.append_log()?).stderr(self.append_log()?);
+        command
+            .stdout(self.append_log()?)
+            .stderr(self.append_log()?);
         Ok(command)
     }
 

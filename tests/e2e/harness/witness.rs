@@ -84,17 +84,15 @@ impl Witness {
         lock(&self.seen.calls).clone()
     }
 
-    /// How many bodies were seen.
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.seen.calls).len()
-    }
-
     /// The attempts seen of each step of `workflow`, by order and step.
     pub(crate) fn attempts(&self, workflow: &str) -> BTreeMap<(String, String), Vec<u32>> {
         let mut attempts: BTreeMap<_, Vec<u32>> = BTreeMap::new();
         for call in self.calls() {
             if call.workflow == workflow {
-                attempts.entry((call.order, call.step)).or_default().push(call.attempt);
+                attempts
+                    .entry((call.order, call.step))
+                    .or_default()
+                    .push(call.attempt);
             }
         }
         attempts
@@ -104,7 +102,10 @@ impl Witness {
     pub(crate) async fn sees(&self, order: &str, step: &str) -> Result<()> {
         let what = format!("step {step} of {order} to begin");
         let began = |call: &Call| call.order == order && call.step == step;
-        soon(&what, async || Ok(self.calls().iter().any(began).then_some(()))).await
+        soon(&what, async || {
+            Ok(self.calls().iter().any(began).then_some(()))
+        })
+        .await
     }
 }
 

@@ -41,7 +41,11 @@ impl Hits {
                 _ if at >= working => "closing".to_owned(),
                 _ => step.clone(),
             };
-            Hit { name: name.clone(), pass: *pass, during }
+            Hit {
+                name: name.clone(),
+                pass: *pass,
+                during,
+            }
         });
         Self(hits.collect())
     }

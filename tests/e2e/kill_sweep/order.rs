@@ -14,10 +14,19 @@ use crate::harness::{Engine, soon};
 
 /// The steps in their order, each with the calls its body makes.
 const STEPS: [(&str, &[(Service, &str)]); 4] = [
-    ("capture-payment", &[(Service::Stripe, "payment_intents.retrieve")]),
+    (
+        "capture-payment",
+        &[(Service::Stripe, "payment_intents.retrieve")],
+    ),
     ("reserve-inventory", &[]),
     ("send-confirmation", &[(Service::Resend, "emails.send")]),
-    ("record-to-sheet", &[(Service::Sheets, "values.get"), (Service::Sheets, "values.append")]),
+    (
+        "record-to-sheet",
+        &[
+            (Service::Sheets, "values.get"),
+            (Service::Sheets, "values.append"),
+        ],
+    ),
 ];
 
 /// The variant the default cart takes one of.
@@ -37,25 +46,41 @@ pub(super) async fn completed(engine: &Engine) -> Result<()> {
 
 /// The steps' records: one for each step, in order, attempts honest.
 pub(super) fn ran_once_each(journal: &JournalJson) -> Result<Vec<EntryJson>> {
-    let of_kind = |kind| journal.entries.iter().filter(move |entry| entry.kind == kind);
+    let of_kind = |kind| {
+        journal
+            .entries
+            .iter()
+            .filter(move |entry| entry.kind == kind)
+    };
     let recorded: Vec<_> = of_kind(EntryKind::StepSucceeded).cloned().collect();
-    let steps: Vec<_> = recorded.iter().filter_map(|entry| entry.step.as_deref()).collect();
+    let steps: Vec<_> = recorded
+        .iter()
+        .filter_map(|entry| entry.step.as_deref())
+        .collect();
     ensure!(steps == STEPS.map(|(step, _)| step), "recorded: {steps:?}");
     let last = journal.entries.last().map(|entry| entry.kind);
     ensure!(last == Some(EntryKind::RunCompleted), "{last:?}");
     for entry in &recorded {
         let cut_short = of_kind(EntryKind::Recovered).filter(|cut| cut.step == entry.step);
         let attempts = u32::try_from(cut_short.count())? + 1;
-        ensure!(entry.attempt == Some(attempts), "{entry:?} after {} crashes", attempts - 1);
+        ensure!(
+            entry.attempt == Some(attempts),
+            "{entry:?} after {} crashes",
+            attempts - 1
+        );
     }
     let failed = of_kind(EntryKind::StepFailed).next();
     ensure!(failed.is_none(), "{failed:?}");
     Ok(recorded)
 }
 
-fn called<'a>(calls: &'a Calls, made: &'a [(Service, &str)]) -> impl Iterator<Item = &'a CallCount> {
+fn called<'a>(
+    calls: &'a Calls,
+    made: &'a [(Service, &str)],
+) -> impl Iterator<Item = &'a CallCount> {
     let made = |call: &&CallCount| {
-        made.iter().any(|(service, operation)| call.service == *service && call.operation == *operation)
+        made.iter()
+            .any(|(service, operation)| call.service == *service && call.operation == *operation)
     };
     calls.calls.iter().filter(made)
 }
@@ -76,8 +101,14 @@ pub(super) fn recorded_never_ran_again(
             continue;
         }
         let (then, now) = (received(before, made), received(after, made));
-        ensure!(then == now, "{step} was recorded and called again: {then} calls, then {now}");
-        ensure!(entry.attempt == Some(1), "{step} was recorded by the first process: {entry:?}");
+        ensure!(
+            then == now,
+            "{step} was recorded and called again: {then} calls, then {now}"
+        );
+        ensure!(
+            entry.attempt == Some(1),
+            "{step} was recorded by the first process: {entry:?}"
+        );
     }
     Ok(())
 }
@@ -85,7 +116,10 @@ pub(super) fn recorded_never_ran_again(
 /// One mail under one key, one row, and no more calls than attempts.
 pub(super) fn acted_once(fakes: &Fakes, recorded: &[EntryJson]) -> Result<()> {
     let (mails, rows, calls) = (fakes.mails(), fakes.sheet_rows(), fakes.calls());
-    let keys: BTreeSet<_> = mails.iter().map(|mail| mail.idempotency_key.as_ref()).collect();
+    let keys: BTreeSet<_> = mails
+        .iter()
+        .map(|mail| mail.idempotency_key.as_ref())
+        .collect();
     ensure!(mails.len() == 1 && keys.len() == 1, "mails: {mails:?}");
     ensure!(!keys.contains(&None), "a mail without a key");
     ensure!(rows.len() == 1, "rows: {rows:?}");
@@ -93,10 +127,16 @@ pub(super) fn acted_once(fakes: &Fakes, recorded: &[EntryJson]) -> Result<()> {
         let attempts = u64::from(entry.attempt.context("no attempt")?);
         for operation in made {
             let calls = received(&calls, &[*operation]);
-            ensure!(calls <= attempts, "{step}: {calls} calls in {attempts} attempts");
+            ensure!(
+                calls <= attempts,
+                "{step}: {calls} calls in {attempts} attempts"
+            );
         }
         let silent = made.iter().all(|made| received(&calls, &[*made]) == 0);
-        ensure!(made.is_empty() || !silent, "{step} was recorded and called nobody");
+        ensure!(
+            made.is_empty() || !silent,
+            "{step} was recorded and called nobody"
+        );
     }
     Ok(())
 }
@@ -107,7 +147,9 @@ fn stock_after(entry: &EntryJson) -> Result<i64> {
     let reserved: Value = serde_json::from_str(output.as_json())?;
     let after = &reserved["reservations"][0];
     ensure!(after["variantId"] == VARIANT, "{reserved}");
-    after["stockAfter"].as_i64().with_context(|| reserved.to_string())
+    after["stockAfter"]
+        .as_i64()
+        .with_context(|| reserved.to_string())
 }
 
 /// The next order finds exactly one piece less.
@@ -118,17 +160,28 @@ pub(super) async fn took_stock_once(
 ) -> Result<()> {
     let variants = CATALOGUE.iter().flat_map(|product| product.variants);
     let initial = variants.clone().find(|variant| variant.id == VARIANT);
-    let initial = initial.context("the cart's variant is in no catalogue")?.stock;
+    let initial = initial
+        .context("the cart's variant is in no catalogue")?
+        .stock;
     let reservation = recorded.get(1).context("no reservation")?;
     ensure!(stock_after(reservation)? == initial - 1, "{reservation:?}");
 
     let known = engine.runs().await?;
-    ensure!(engine.deliver(&fakes.pay(Cart::default())).await?, "webhook not answered");
+    ensure!(
+        engine.deliver(&fakes.pay(Cart::default())).await?,
+        "webhook not answered"
+    );
     completed(engine).await?;
     let runs = engine.runs().await?;
-    let next = runs.keys().find(|run| !known.contains_key(*run)).context("no second order")?;
+    let next = runs
+        .keys()
+        .find(|run| !known.contains_key(*run))
+        .context("no second order")?;
     let next = ran_once_each(&engine.journal(next).await?)?;
     let after = stock_after(next.get(1).context("no reservation")?)?;
-    ensure!(after == initial - 2, "{initial} pieces, two orders of one, {after} left");
+    ensure!(
+        after == initial - 2,
+        "{initial} pieces, two orders of one, {after} left"
+    );
     Ok(())
 }

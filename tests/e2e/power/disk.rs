@@ -24,7 +24,10 @@ impl Disk {
     /// synced survives. Fails loudly where neither can be had. Says which it is, and why.
     pub(crate) fn make() -> (Self, String) {
         match Mount::make() {
-            Ok(mount) => (Self::Mounted(mount), "ext4 shut down without flushing".to_owned()),
+            Ok(mount) => (
+                Self::Mounted(mount),
+                "ext4 shut down without flushing".to_owned(),
+            ),
             Err(why) => {
                 let variant = "preloaded library that keeps what was synced";
                 (Self::kept(), format!("{variant} (no ext4 here: {why})"))
@@ -91,5 +94,7 @@ pub(crate) fn blobs(store: &Path) -> Vec<PathBuf> {
     };
     let folders = entries.flatten().map(|entry| entry.path().join("blobs"));
     let inside = folders.filter_map(|blobs| std::fs::read_dir(blobs).ok());
-    inside.flat_map(|blobs| blobs.flatten().map(|blob| blob.path())).collect()
+    inside
+        .flat_map(|blobs| blobs.flatten().map(|blob| blob.path()))
+        .collect()
 }

@@ -44,7 +44,9 @@ pub(crate) struct Refused {
 /// The command that serves the store in `directory`.
 pub(crate) fn serve(directory: &Path, environment: &Environment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stepwell-e2e-load"));
-    command.args(["serve", "--port", "0", "--data"]).arg(directory);
+    command
+        .args(["serve", "--port", "0", "--data"])
+        .arg(directory);
     set(&mut command, environment);
     command
 }
@@ -66,10 +68,17 @@ impl Engine {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = engine.said.recv_timeout(left) else {
-                assert!(Instant::now() < deadline, "engine not ready in time: {:?}", engine.heard);
+                assert!(
+                    Instant::now() < deadline,
+                    "engine not ready in time: {:?}",
+                    engine.heard
+                );
                 // It closed its end: it is gone.
                 let status = engine.child.wait().expect("wait for the engine");
-                return Err(Refused { status, said: engine.heard.join("\n") });
+                return Err(Refused {
+                    status,
+                    said: engine.heard.join("\n"),
+                });
             };
             if let Some((_, rest)) = line.split_once("listens on ") {
                 let url = rest.split(',').next().unwrap_or_default();
@@ -81,7 +90,10 @@ impl Engine {
     }
 
     fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         // A group of its own, so that a tracer beside it ends with it.
         command.process_group(0);
         let mut child = command.spawn().expect("start the engine");
@@ -94,7 +106,12 @@ impl Engine {
                 }
             }
         });
-        Self { child, said, heard: Vec::new(), url: String::new() }
+        Self {
+            child,
+            said,
+            heard: Vec::new(),
+            url: String::new(),
+        }
     }
 
     /// Kills it as `kill -9` does and waits until it is gone; what it said since it was ready.
@@ -115,9 +132,9 @@ impl Engine {
 
     fn end(&mut self) {
         // Errors mean that it is gone already.
-        drop(killpg(self.pid(), Signal::SIGKILL));
-        drop(self.child.kill());
-        drop(self.child.wait());
+        killpg(self.pid(), Signal::SIGKILL).ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

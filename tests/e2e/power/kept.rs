@@ -22,11 +22,15 @@ impl Kept {
     /// An empty folder, and nothing durable.
     pub(crate) fn make() -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("stepwell-kept-").tempdir();
-        let kept = Self { folder: folder.map_err(|error| error.to_string())? };
+        let kept = Self {
+            folder: folder.map_err(|error| error.to_string())?,
+        };
         let made = fs::create_dir(kept.path()).and_then(|()| make_keep(&kept.keep()));
         made.map_err(|error| error.to_string())?;
         if let Err(error) = key_of(&kept.path()) {
-            return Err(format!("the file system does not say when a file was born: {error}"));
+            return Err(format!(
+                "the file system does not say when a file was born: {error}"
+            ));
         }
         Ok(kept)
     }
@@ -47,7 +51,11 @@ impl Kept {
         let fresh = self.folder.path().join("fresh");
         let keep_fresh = self.folder.path().join("durable-fresh");
         make_keep(&keep_fresh)?;
-        let mut rebuild = Rebuild { keep: &keep, keep_fresh: &keep_fresh, placed: BTreeMap::new() };
+        let mut rebuild = Rebuild {
+            keep: &keep,
+            keep_fresh: &keep_fresh,
+            placed: BTreeMap::new(),
+        };
         rebuild.folder(&key_of(&disk)?, &fresh)?;
         fs::remove_dir_all(&disk)?;
         fs::remove_dir_all(&keep)?;
@@ -114,6 +122,14 @@ fn make_keep(keep: &Path) -> io::Result<()> {
 /// The key of a file, as `tests/faults/disk.c` forms it.
 fn key_of(path: &Path) -> io::Result<String> {
     let metadata = fs::symlink_metadata(path)?;
-    let born = metadata.created()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-    Ok(format!("{}-{}.{:09}", metadata.ino(), born.as_secs(), born.subsec_nanos()))
+    let born = metadata
+        .created()?
+        .duration_since(UNIX_EPOCH)
+        .map_err(io::Error::other)?;
+    Ok(format!(
+        "{}-{}.{:09}",
+        metadata.ino(),
+        born.as_secs(),
+        born.subsec_nanos()
+    ))
 }

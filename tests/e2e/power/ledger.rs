@@ -10,8 +10,19 @@ use super::filler;
 
 /// Sizes of payloads, in bytes: around where sled would take values out of its file, the limit
 /// for events unless told otherwise, and 1 MiB. Most are small.
-const PAYLOADS: [usize; 11] =
-    [120, 900, 3_000, 200, 8_100, 60_000, 150, 4_096, 500_000, 300, 1 << 20];
+const PAYLOADS: [usize; 11] = [
+    120,
+    900,
+    3_000,
+    200,
+    8_100,
+    60_000,
+    150,
+    4_096,
+    500_000,
+    300,
+    1 << 20,
+];
 
 /// Sizes of results, in bytes; another cycle length, so that all pairs come up.
 const RESULTS: [usize; 7] = [80, 5_000, 1 << 20, 300, 20_000, 8_000, 250_000];
@@ -80,11 +91,16 @@ pub(crate) struct Account {
     pub(crate) repeated: Vec<String>,
     /// Senders at work.
     pub(crate) senders: usize,
+    /// Why others of them stopped.
+    pub(crate) stopped: Vec<String>,
 }
 
 impl Account {
     fn recorded(&self) -> usize {
-        self.runs.values().filter(|told| told.recorded.is_some()).count()
+        self.runs
+            .values()
+            .filter(|told| told.recorded.is_some())
+            .count()
     }
 
     /// Forgets what was acknowledged at `cut` or later: a sync under way as the power goes may
@@ -105,7 +121,12 @@ impl Account {
             return;
         };
         let offer = Offer(number.parse().unwrap_or_default());
-        let fresh = Told { offer, making: None, recorded: None, watched: false };
+        let fresh = Told {
+            offer,
+            making: None,
+            recorded: None,
+            watched: false,
+        };
         let told = self.runs.entry(run.to_owned()).or_insert(fresh);
         match what {
             "making" => {
@@ -120,7 +141,8 @@ impl Account {
 
     /// A recorded run that nobody has looked at, one in four.
     pub(crate) fn to_watch(&mut self) -> Option<String> {
-        let unseen = |told: &Told| !told.watched && told.recorded.is_some() && told.offer.0 % 4 == 0;
+        let unseen =
+            |told: &Told| !told.watched && told.recorded.is_some() && told.offer.0 % 4 == 0;
         let (run, told) = self.runs.iter_mut().find(|(_, told)| unseen(told))?;
         told.watched = true;
         Some(run.clone())
@@ -168,7 +190,11 @@ impl Ledger {
         let open = |account: &Account| {
             let recorded = account.runs.values().filter(|told| told.recorded.is_some());
             let done: std::collections::BTreeSet<u64> = recorded.map(|told| told.offer.0).collect();
-            account.events.iter().filter(|(offer, _)| !done.contains(&offer.0)).count()
+            account
+                .events
+                .iter()
+                .filter(|(offer, _)| !done.contains(&offer.0))
+                .count()
         };
         let (account, _) = self
             .changed

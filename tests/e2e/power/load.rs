@@ -23,7 +23,7 @@ const HUSH: &[u8] = b"hush";
 
 /// Senders and a watcher of journals; they end with the engine, or when this is dropped.
 pub(crate) struct Load {
-    _work: JoinSet<()>,
+    work: JoinSet<()>,
 }
 
 impl Load {
@@ -36,45 +36,64 @@ impl Load {
         next: &Arc<AtomicU64>,
     ) -> Self {
         let mut work = JoinSet::new();
-        ledger.change(|account| account.senders = SENDERS);
+        ledger.change(|account| {
+            account.senders = SENDERS;
+            account.stopped.clear();
+        });
         for _ in 0..SENDERS {
             let (client, ledger, next) = (client.clone(), Arc::clone(ledger), Arc::clone(next));
             let url = format!("{url}/e/{EVENT_KEY}");
             let sending = async move {
-                while send(&client, &url, &ledger, Offer(next.fetch_add(1, Ordering::Relaxed))).await
-                {
-                }
+                while send(
+                    &client,
+                    &url,
+                    &ledger,
+                    Offer(next.fetch_add(1, Ordering::Relaxed)),
+                )
+                .await
+                {}
                 ledger.change(|account| account.senders -= 1);
             };
             work.spawn_on(sending, runtime);
         }
         let watching = watch(client.clone(), url.to_owned(), Arc::clone(ledger));
         work.spawn_on(watching, runtime);
-        Self { _work: work }
+        Self { work }
+    }
+
+    /// Stops; nobody touches the account any more when this returns.
+    pub(crate) async fn stop(mut self) {
+        self.work.shutdown().await;
     }
 }
 
-/// Sends one event; whether the engine still answers.
-pub(crate) async fn send(client: &Client, url: &str, ledger: &Ledger, offer: Offer) -> bool {
+/// Sends one event and notes that it is acknowledged, or says why it is not.
+pub(crate) async fn send(
+    client: &Client,
+    url: &str,
+    ledger: &Ledger,
+    offer: Offer,
+) -> Result<(), String> {
     let event = json!({ "id": offer.id(), "name": "load/offered", "data": offer.data() });
-    let Ok(answer) = client.post(url).json(&event).send().await else {
-        return false;
-    };
+    let answer = client.post(url).json(&event).send().await;
+    let answer = answer.map_err(|error| error.to_string())?;
     let status = answer.status();
     // The whole answer, not only its head, is the acknowledgement.
-    let Ok(body) = answer.json::<Value>().await else {
-        return false;
-    };
+    let body = answer
+        .json::<Value>()
+        .await
+        .map_err(|error| error.to_string())?;
     match status {
         StatusCode::OK => {
-            assert_eq!(body["ids"], json!([offer.id()]), "another event was acknowledged");
+            assert_eq!(
+                body["ids"],
+                json!([offer.id()]),
+                "another event was acknowledged"
+            );
             ledger.change(|account| account.events.push((offer, Instant::now())));
-            true
+            Ok(())
         }
-        // At a limit; what was not acknowledged is owed nothing.
-        StatusCode::TOO_MANY_REQUESTS => true,
-        StatusCode::SERVICE_UNAVAILABLE => false,
-        other => panic!("an event was answered with {other}: {body}"),
+        other => Err(format!("{other}: {body}")),
     }
 }
 
@@ -90,7 +109,11 @@ async fn watch(client: Client, url: String, ledger: Arc<Ledger>) {
                     return;
                 };
                 let entries = entries(&journal);
-                let shown = Shown { run, entries, at: Instant::now() };
+                let shown = Shown {
+                    run,
+                    entries,
+                    at: Instant::now(),
+                };
                 ledger.change(|account| account.shown.push(shown));
             }
         }
@@ -99,11 +122,23 @@ async fn watch(client: Client, url: String, ledger: Arc<Ledger>) {
 
 /// What is at `url`; nothing when it says that there is no such thing.
 pub(crate) async fn get(client: &Client, url: &str) -> Result<Option<Value>, String> {
-    let answer = client.get(url).send().await.map_err(|error| format!("{url}: {error}"))?;
+    let answer = client
+        .get(url)
+        .send()
+        .await
+        .map_err(|error| format!("{url}: {error}"))?;
     match answer.status() {
-        StatusCode::OK => Ok(Some(answer.json().await.map_err(|error| format!("{url}: {error}"))?)),
+        StatusCode::OK => Ok(Some(
+            answer
+                .json()
+                .await
+                .map_err(|error| format!("{url}: {error}"))?,
+        )),
         StatusCode::NOT_FOUND => Ok(None),
-        other => Err(format!("{url}: {other}: {}", answer.text().await.unwrap_or_default())),
+        other => Err(format!(
+            "{url}: {other}: {}",
+            answer.text().await.unwrap_or_default()
+        )),
     }
 }
 
@@ -114,7 +149,9 @@ pub(crate) fn entries(journal: &Value) -> Vec<Value> {
 
 /// A client that speaks to this machine alone.
 pub(crate) fn client() -> Client {
-    let client = Client::builder().no_proxy().timeout(Duration::from_secs(60));
+    let client = Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(60));
     client.build().expect("an HTTP client")
 }
 
@@ -140,7 +177,10 @@ impl Listener {
                 ledger.change(|account| account.note(&line, at));
             }
         });
-        Self { path: path.to_owned(), thread: Some(thread) }
+        Self {
+            path: path.to_owned(),
+            thread: Some(thread),
+        }
     }
 
     /// Where bodies tell.

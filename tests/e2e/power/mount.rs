@@ -21,12 +21,18 @@ impl Mount {
     /// Makes and mounts an image, and shuts it down once to see that this machine can.
     pub(crate) fn make() -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("stepwell-power-").tempdir();
-        let mut mount = Self { folder: folder.map_err(|error| error.to_string())?, mounted: false };
+        let mut mount = Self {
+            folder: folder.map_err(|error| error.to_string())?,
+            mounted: false,
+        };
         let image = File::create(mount.image()).map_err(|error| error.to_string())?;
-        image.set_len(IMAGE_BYTES).map_err(|error| error.to_string())?;
+        image
+            .set_len(IMAGE_BYTES)
+            .map_err(|error| error.to_string())?;
         let small = "lazy_itable_init=1,lazy_journal_init=1,nodiscard";
         let mut make = system("mkfs.ext4");
-        make.args(["-q", "-F", "-m", "0", "-J", "size=8", "-E", small]).arg(mount.image());
+        make.args(["-q", "-F", "-m", "0", "-J", "size=8", "-E", small])
+            .arg(mount.image());
         finish(&mut make)?;
         std::fs::create_dir(mount.path()).map_err(|error| error.to_string())?;
         mount.mount()?;
@@ -58,7 +64,11 @@ impl Mount {
 
     fn mount(&mut self) -> Result<(), String> {
         let mut mount = system("mount");
-        finish(mount.args(["-t", "ext4", "-o", "loop"]).args([self.image(), self.path()]))?;
+        finish(
+            mount
+                .args(["-t", "ext4", "-o", "loop"])
+                .args([self.image(), self.path()]),
+        )?;
         self.mounted = true;
         Ok(())
     }

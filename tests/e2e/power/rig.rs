@@ -43,7 +43,11 @@ impl fmt::Display for Broken {
             Self::Changed(what) => write!(f, "changed: {what}"),
             Self::Repeated(runs) => write!(f, "recorded steps ran again in {runs:?}"),
             Self::Refused(refused) => {
-                write!(f, "store does not open: {}: {}", refused.status, refused.said)
+                write!(
+                    f,
+                    "store does not open: {}: {}",
+                    refused.status, refused.said
+                )
             }
             Self::Outside(files) => write!(f, "values outside the synced file: {files:?}"),
             Self::Failed(why) => write!(f, "engine failed: {why}"),
@@ -94,7 +98,11 @@ impl Rig {
         let folder = folder.expect("make a folder");
         let ledger = Arc::new(Ledger::default());
         let runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = { runtime }.worker_threads(2).enable_all().build().expect("a runtime");
+        let runtime = { runtime }
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         Self {
             load: None,
             engine: None,
@@ -144,29 +152,48 @@ impl Rig {
         let url = &self.engine.as_ref().expect("an engine").url;
         if self.load.is_none() {
             let runtime = self.runtime.handle();
-            self.load = Some(Load::start(runtime, &self.client, url, &self.ledger, &self.next));
+            self.load = Some(Load::start(
+                runtime,
+                &self.client,
+                url,
+                &self.ledger,
+                &self.next,
+            ));
         }
         if self.ledger.wait_for(events, recorded, LOADED_WITHIN) {
             return Ok(());
         }
         let said = self.engine.take().map(Engine::kill).unwrap_or_default();
-        Err(Broken::Failed(format!("under load, before the power went: {said}")))
+        Err(Broken::Failed(format!(
+            "under load, before the power went: {said}"
+        )))
     }
 
     /// Sends one event and waits until it is acknowledged.
     pub(crate) fn send_one(&mut self) -> Result<(), Broken> {
-        let url = format!("{}/e/{EVENT_KEY}", self.engine.as_ref().expect("an engine").url);
+        let url = format!(
+            "{}/e/{EVENT_KEY}",
+            self.engine.as_ref().expect("an engine").url
+        );
         let offer = Offer(self.next.fetch_add(1, Ordering::Relaxed));
-        if self.runtime.block_on(send(&self.client, &url, &self.ledger, offer)) {
+        if self
+            .runtime
+            .block_on(send(&self.client, &url, &self.ledger, offer))
+        {
             return Ok(());
         }
         let said = self.engine.take().map(Engine::kill).unwrap_or_default();
-        Err(Broken::Failed(format!("event {} not acknowledged: {said}", offer.id())))
+        Err(Broken::Failed(format!(
+            "event {} not acknowledged: {said}",
+            offer.id()
+        )))
     }
 
     /// Stops sending.
     pub(crate) fn rest(&mut self) {
-        self.load = None;
+        if let Some(load) = self.load.take() {
+            self.runtime.block_on(load.stop());
+        }
         self.ledger.change(|account| account.senders = 0);
     }
 
@@ -178,7 +205,10 @@ impl Rig {
         let mut account = self.ledger.lock();
         account.forget_since(cut);
         // Only the newest were forgotten, and what was compared is older than this engine.
-        assert!(self.compared.events <= account.events.len(), "compared more than there is");
+        assert!(
+            self.compared.events <= account.events.len(),
+            "compared more than there is"
+        );
         drop(account);
         self.no_blobs()
     }
@@ -206,11 +236,19 @@ impl Rig {
             let account = self.ledger.lock();
             let events = account.events[self.compared.events..].to_vec();
             let shown = account.shown[self.compared.shown..].to_vec();
-            self.compared = Compared { events: account.events.len(), shown: account.shown.len() };
+            self.compared = Compared {
+                events: account.events.len(),
+                shown: account.shown.len(),
+            };
             let sent = |offer: Offer| events.iter().any(|(sent, _)| *sent == offer);
-            let recorded = account.runs.iter().filter(|(_, told)| told.recorded.is_some());
+            let recorded = account
+                .runs
+                .iter()
+                .filter(|(_, told)| told.recorded.is_some());
             let recent = recorded.filter(|(_, told)| sent(told.offer));
-            let runs: Vec<_> = recent.map(|(run, told)| (run.clone(), told.offer)).collect();
+            let runs: Vec<_> = recent
+                .map(|(run, told)| (run.clone(), told.offer))
+                .collect();
             (events, shown, runs)
         };
         let url = self.engine.as_ref().expect("an engine").url.clone();
@@ -227,7 +265,11 @@ impl Rig {
             Ok(())
         })?;
         let repeated = self.ledger.lock().repeated.clone();
-        if repeated.is_empty() { Ok(()) } else { Err(Broken::Repeated(repeated)) }
+        if repeated.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::Repeated(repeated))
+        }
     }
 
     /// Compares everything ever acknowledged with what is there.
@@ -240,7 +282,9 @@ impl Rig {
     pub(crate) fn finish_runs(&mut self) -> Result<(), Broken> {
         match self.ledger.wait_for_all_recorded(LOADED_WITHIN) {
             0 => Ok(()),
-            left => Err(Broken::Failed(format!("{left} runs of acknowledged events do not go on"))),
+            left => Err(Broken::Failed(format!(
+                "{left} runs of acknowledged events do not go on"
+            ))),
         }
     }
 
@@ -280,7 +324,9 @@ impl Rig {
             [made] if made["output"] == Value::String(offer.result()) => Ok(()),
             [_] => Err(Broken::Changed(format!("result of run {run}"))),
             [] => Err(Broken::Lost(format!("result of run {run}"))),
-            [..] => Err(Broken::Changed(format!("run {run} has several results of one step"))),
+            [..] => Err(Broken::Changed(format!(
+                "run {run} has several results of one step"
+            ))),
         }
     }
 
@@ -290,7 +336,9 @@ impl Rig {
         let there = found.map(|journal| entries(&journal)).unwrap_or_default();
         if there.len() < shown.entries.len() {
             let (was, is) = (shown.entries.len(), there.len());
-            return Err(Broken::Lost(format!("run {run} showed {was} entries and has {is}")));
+            return Err(Broken::Lost(format!(
+                "run {run} showed {was} entries and has {is}"
+            )));
         }
         if there.starts_with(&shown.entries) {
             return Ok(());
@@ -304,6 +352,10 @@ impl Rig {
 
     fn no_blobs(&self) -> Result<(), Broken> {
         let blobs = blobs(&self.disk.store());
-        if blobs.is_empty() { Ok(()) } else { Err(Broken::Outside(blobs)) }
+        if blobs.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::Outside(blobs))
+        }
     }
 }

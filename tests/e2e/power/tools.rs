@@ -23,17 +23,27 @@ pub(crate) fn tools() -> &'static Tools {
         std::fs::create_dir_all(&folder).expect("make a folder for the tools");
         Tools {
             cut: compiled(&folder, "cut.c", "cut", &[]),
-            disk: compiled(&folder, "disk.c", "disk.so", &["-fPIC", "-shared", "-ldl", "-lpthread"]),
+            disk: compiled(
+                &folder,
+                "disk.c",
+                "disk.so",
+                &["-fPIC", "-shared", "-ldl", "-lpthread"],
+            ),
         }
     })
 }
 
 fn compiled(folder: &Path, source: &str, name: &str, options: &[&str]) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("faults")
+        .join(source);
     // Other test processes may compile at the same time: each its own, the last one stays.
     let draft = folder.join(format!("{name}.{}", std::process::id()));
     let mut compiler = Command::new("cc");
-    compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&draft).arg(source);
+    compiler
+        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(&draft)
+        .arg(source);
     finish(compiler.args(options)).expect("compile a fault tool");
     let tool = folder.join(name);
     std::fs::rename(draft, &tool).expect("put a fault tool in its place");
@@ -51,7 +61,9 @@ pub(crate) fn system(program: &str) -> Command {
 /// Runs a program to its end; what it said when it did not end well.
 pub(crate) fn finish(command: &mut Command) -> Result<(), String> {
     let named = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("{named}: {error}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{named}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }

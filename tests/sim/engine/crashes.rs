@@ -1,17 +1,18 @@
 //! Crashes: at every commit, with the outcome known and unknown, and what is found afterwards.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stepwell::{Attempt, Step};
 use stepwell_core::run::Outcome;
-use stepwell_engine::Options;
+use stepwell_engine::{Operator, Options};
 use stepwell_store::CommitError;
 use stepwell_testkit::faulty::{CommitFault, FaultyStore};
 use stepwell_testkit::memory::MemoryStore;
 
 use super::world::{
-    Calls, asked, begin, engine, engine_with, finish, options, paused, run_of, shop, three_steps,
-    told, until,
+    Calls, asked, begin, engine, engine_with, finish, in_words, options, paused, run_of, shop,
+    three_steps, told, until,
 };
 
 const STEPS: [&str; 3] = ["one", "two", "three"];
@@ -24,17 +25,15 @@ async fn strike(nth: u64, fault: CommitFault) -> bool {
     faulty.fail_commit(nth, fault.clone());
     let first = engine(faulty, three_steps(&calls)).await;
     let sent = first.publish(vec![asked(Some("ask"))]).await;
-    let struck = match &sent {
-        Err(_) => true,
-        Ok(_) => {
-            let run = run_of(&first, "ask").await;
-            tokio::select! {
-                ended = first.outcome(run) => ended.is_err(),
-                _ = first.failed() => true,
-            }
+    if sent.is_ok() {
+        let run = run_of(&first, "ask").await;
+        tokio::select! {
+            ended = first.outcome(run) => drop(ended),
+            error = first.failed() => drop(error),
         }
-    };
+    }
     first.drain(Duration::from_secs(1)).await;
+    let struck = first.health().failure.is_some();
     let recorded = told_of(&memory).await;
     let before = STEPS.map(|step| calls.of(step));
     let second = engine(memory.reopen(), three_steps(&calls)).await;
@@ -44,13 +43,27 @@ async fn strike(nth: u64, fault: CommitFault) -> bool {
     }
     let run = run_of(&second, "ask").await;
     let outcome = second.outcome(run).await.unwrap();
-    assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("3")), "{fault:?} {nth}");
+    assert_eq!(
+        outcome,
+        Outcome::Completed(stepwell::Payload::from_json("3")),
+        "{fault:?} {nth}"
+    );
     let told = told(&second, run).await;
     for (step, called) in STEPS.into_iter().zip(before) {
-        let successes = told.iter().filter(|word| word.starts_with(&format!("{step} ok"))).count();
+        let successes = told
+            .iter()
+            .filter(|word| word.starts_with(&format!("{step} ok")))
+            .count();
         assert_eq!(successes, 1, "{fault:?} at {nth}: {told:?}");
-        if recorded.iter().any(|word| word.starts_with(&format!("{step} ok"))) {
-            assert_eq!(calls.of(step), called, "{step} was recorded and ran again: {told:?}");
+        if recorded
+            .iter()
+            .any(|word| word.starts_with(&format!("{step} ok")))
+        {
+            assert_eq!(
+                calls.of(step),
+                called,
+                "{step} was recorded and ran again: {told:?}"
+            );
         }
     }
     struck
@@ -58,11 +71,10 @@ async fn strike(nth: u64, fault: CommitFault) -> bool {
 
 /// The journal of the one run in a store, in words; empty when there is none.
 async fn told_of(memory: &MemoryStore) -> Vec<String> {
-    let look = engine(memory.reopen(), stepwell::Registry::new()).await;
-    look.drain(Duration::from_secs(1)).await;
-    let event = look.operator().event(stepwell::EventId::new("ask")).await.unwrap();
+    let look = Operator::new(Arc::new(memory.reopen()));
+    let event = look.event(stepwell::EventId::new("ask")).await.unwrap();
     match event {
-        Some(row) => told(&look, row.runs[0]).await,
+        Some(row) => in_words(&look.journal(row.runs[0]).await.unwrap().unwrap().entries),
         None => Vec::new(),
     }
 }
@@ -118,7 +130,10 @@ fn stuck_for(deaths: u32, calls: &Calls) -> stepwell::Registry {
 }
 
 fn marked(directory: &tempfile::TempDir) -> Options {
-    Options { in_flight: Some(directory.path().join("in-flight")), ..options() }
+    Options {
+        in_flight: Some(directory.path().join("in-flight")),
+        ..options()
+    }
 }
 
 /// Starts the run, waits for its body to be in flight, and lets the engine die under it.
@@ -129,12 +144,19 @@ async fn die_in_flight(
     deaths: u32,
 ) -> stepwell::RunId {
     let engine = engine_with(memory.clone(), stuck_for(deaths, calls), marked(directory)).await;
-    let run = match engine.operator().event(stepwell::EventId::new("ask")).await.unwrap() {
+    let run = match engine
+        .operator()
+        .event(stepwell::EventId::new("ask"))
+        .await
+        .unwrap()
+    {
         Some(row) => row.runs[0],
         None => begin(&engine).await,
     };
     until(&engine, run, |view| {
-        view.in_flight.as_ref().is_some_and(|in_flight| in_flight.attempt > 0)
+        view.in_flight
+            .as_ref()
+            .is_some_and(|in_flight| in_flight.attempt > 0)
     })
     .await;
     // Nothing is tidied up: marks stay as a death leaves them.
@@ -148,10 +170,12 @@ fn an_attempt_cut_short_by_a_crash_counts_and_the_run_is_driven_alone() {
         let directory = tempfile::tempdir().unwrap();
         let (memory, calls) = (MemoryStore::new(), Calls::default());
         let run = die_in_flight(&memory, &directory, &calls, 1).await;
-        let engine =
-            engine_with(memory.crash(), stuck_for(1, &calls), marked(&directory)).await;
+        let engine = engine_with(memory.crash(), stuck_for(1, &calls), marked(&directory)).await;
         let outcome = engine.outcome(run).await.unwrap();
-        assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("2")));
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("2"))
+        );
         let expected = ["started", "stuck recovered 1", "stuck ok 2", "completed"];
         assert_eq!(told(&engine, run).await, expected);
     });
@@ -167,8 +191,7 @@ fn a_run_that_sees_three_crashes_alone_is_quarantined() {
             run = Some(die_in_flight(&memory, &directory, &calls, u32::MAX).await);
             memory = memory.crash();
         }
-        let engine =
-            engine_with(memory, stuck_for(u32::MAX, &calls), marked(&directory)).await;
+        let engine = engine_with(memory, stuck_for(u32::MAX, &calls), marked(&directory)).await;
         let told = told(&engine, run.unwrap()).await;
         let expected = [
             "started",

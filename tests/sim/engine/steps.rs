@@ -17,10 +17,16 @@ fn an_event_starts_its_run_and_every_step_is_recorded_once() {
         let calls = Calls::default();
         let engine = engine(MemoryStore::new(), three_steps(&calls)).await;
         let (run, outcome) = finish(&engine).await;
-        assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("3")));
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("3"))
+        );
         let expected = ["started", "one ok 1", "two ok 1", "three ok 1", "completed"];
         assert_eq!(told(&engine, run).await, expected);
-        assert_eq!([calls.of("one"), calls.of("two"), calls.of("three")], [1, 1, 1]);
+        assert_eq!(
+            [calls.of("one"), calls.of("two"), calls.of("three")],
+            [1, 1, 1]
+        );
     });
 }
 
@@ -31,10 +37,16 @@ fn the_same_event_id_starts_its_runs_once_however_often_it_is_sent() {
         let engine = engine(MemoryStore::new(), three_steps(&calls)).await;
         let sends = (0..20).map(|_| engine.execute(asked(Some("ask"))));
         let ended = futures_util::future::join_all(sends).await;
-        let runs: std::collections::BTreeSet<_> =
-            ended.into_iter().flat_map(|ended| ended.unwrap()).map(|(run, _)| run).collect();
+        let runs: std::collections::BTreeSet<_> = ended
+            .into_iter()
+            .flat_map(|ended| ended.unwrap())
+            .map(|(run, _)| run)
+            .collect();
         assert_eq!(runs.len(), 1);
-        let twice = engine.publish(vec![asked(Some("two")), asked(Some("two"))]).await.unwrap();
+        let twice = engine
+            .publish(vec![asked(Some("two")), asked(Some("two"))])
+            .await
+            .unwrap();
         assert_eq!(twice[0], twice[1]);
         super::world::run_of(&engine, "two").await;
     });
@@ -46,7 +58,8 @@ fn a_failed_step_is_tried_again_after_its_backoff_and_earlier_steps_are_not() {
         let calls = Calls::default();
         let counted = calls.clone();
         let code = async move |step: &mut Step| {
-            step.run("before", async |_: &Attempt| Ok(counted.note("before"))).await?;
+            step.run("before", async |_: &Attempt| Ok(counted.note("before")))
+                .await?;
             let flaky = async |attempt: &Attempt| match counted.note("flaky") {
                 3 => Ok(attempt.number()),
                 _ => Err(Error::retryable("not yet")),
@@ -55,11 +68,17 @@ fn a_failed_step_is_tried_again_after_its_backoff_and_earlier_steps_are_not() {
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, outcome) = finish(&engine).await;
-        assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("3")));
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("3"))
+        );
         assert_eq!([calls.of("before"), calls.of("flaky")], [1, 3]);
         let entries = journal(&engine, run).await;
         let waited = entries[4].at.since(entries[2].at);
-        assert!(waited >= Duration::from_secs(3), "one and two seconds, not {waited:?}");
+        assert!(
+            waited >= Duration::from_secs(3),
+            "one and two seconds, not {waited:?}"
+        );
     });
 }
 
@@ -84,7 +103,10 @@ fn a_long_backoff_parks_the_run_and_the_agenda_brings_it_back() {
         assert_eq!(engine.health().driven_runs, 0, "a parked run is not driven");
         engine.outcome(run).await.unwrap();
         let entries = journal(&engine, run).await;
-        assert!(entries[2].at.since(entries[1].at) >= half_a_day, "never early");
+        assert!(
+            entries[2].at.since(entries[1].at) >= half_a_day,
+            "never early"
+        );
         assert_eq!(calls.of("patient"), 2);
     });
 }
@@ -103,8 +125,13 @@ fn a_spent_step_fails_the_run_with_its_own_error_and_no_further_attempts() {
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, outcome) = finish(&engine).await;
-        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
-        assert_eq!(failure.message, "step broken failed after 3 attempt(s): shelf is empty");
+        let Outcome::Failed(failure) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(
+            failure.message,
+            "step broken failed after 3 attempt(s): shelf is empty"
+        );
         assert_eq!(calls.of("broken"), 3);
         let last_two = &told(&engine, run).await[3..];
         assert_eq!(last_two, ["broken failed 3 for good", "failed"]);
@@ -124,8 +151,16 @@ fn a_spent_step_may_be_caught_and_the_run_goes_on() {
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, outcome) = finish(&engine).await;
-        assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("5")));
-        let expected = ["started", "broken failed 1 for good", "instead ok 1", "completed"];
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("5"))
+        );
+        let expected = [
+            "started",
+            "broken failed 1 for good",
+            "instead ok 1",
+            "completed",
+        ];
         assert_eq!(told(&engine, run).await, expected);
     });
 }
@@ -144,7 +179,10 @@ fn a_panic_in_a_body_is_a_failed_attempt() {
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, _) = finish(&engine).await;
-        assert_eq!(told(&engine, run).await, ["started", "rash failed 1", "rash ok 2", "completed"]);
+        assert_eq!(
+            told(&engine, run).await,
+            ["started", "rash failed 1", "rash ok 2", "completed"]
+        );
         let shown = format!("{:?}", journal(&engine, run).await[1].body);
         assert!(shown.contains("first time is too early"), "{shown}");
     });
@@ -156,14 +194,25 @@ fn a_panic_in_workflow_code_replays_it_and_recorded_steps_are_kept() {
         let calls = Calls::default();
         let counted = calls.clone();
         let code = async move |step: &mut Step| {
-            let kept = step.run("kept", async |_: &Attempt| Ok(counted.note("kept"))).await?;
+            let kept = step
+                .run("kept", async |_: &Attempt| Ok(counted.note("kept")))
+                .await?;
             assert!(counted.note("code") > 2, "code is not ready");
             Ok(kept)
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, outcome) = finish(&engine).await;
-        assert_eq!(outcome, Outcome::Completed(stepwell::Payload::from_json("1")));
-        let expected = ["started", "kept ok 1", "code failed 1", "code failed 2", "completed"];
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("1"))
+        );
+        let expected = [
+            "started",
+            "kept ok 1",
+            "code failed 1",
+            "code failed 2",
+            "completed",
+        ];
         assert_eq!(told(&engine, run).await, expected);
     });
 }
@@ -180,11 +229,17 @@ fn a_body_over_its_time_limit_fails_its_attempt() {
                 }
                 Ok(1_u32)
             };
-            Ok(step.run("slow", slow).timeout(Duration::from_secs(30)).await?)
+            Ok(step
+                .run("slow", slow)
+                .timeout(Duration::from_secs(30))
+                .await?)
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (run, _) = finish(&engine).await;
-        assert_eq!(told(&engine, run).await, ["started", "slow failed 1", "slow ok 2", "completed"]);
+        assert_eq!(
+            told(&engine, run).await,
+            ["started", "slow failed 1", "slow ok 2", "completed"]
+        );
         let entries = journal(&engine, run).await;
         assert!(entries[1].at.since(entries[0].at) >= Duration::from_secs(30));
     });
@@ -225,22 +280,36 @@ fn a_body_waits_until_everything_its_run_journaled_is_durable() {
             }
         };
         turns(200).await;
-        assert!(!publishing.is_finished(), "an event is acknowledged only when durable");
+        assert!(
+            !publishing.is_finished(),
+            "an event is acknowledged only when durable"
+        );
         assert_eq!(calls.of("one"), 0);
         store.sync();
         publishing.await.unwrap().unwrap();
         turns(200).await;
-        assert_eq!([calls.of("one"), calls.of("two")], [1, 0], "step two rests on step one");
+        assert_eq!(
+            [calls.of("one"), calls.of("two")],
+            [1, 0],
+            "step two rests on step one"
+        );
         store.sync();
         turns(200).await;
         assert_eq!([calls.of("two"), calls.of("three")], [1, 0]);
         store.sync();
         turns(200).await;
         assert_eq!(calls.of("three"), 1);
-        assert_eq!(store.pending(), 1 + 1, "the last result and the end wait for one sync");
+        assert_eq!(
+            store.pending(),
+            1 + 1,
+            "the last result and the end wait for one sync"
+        );
         store.sync();
         let run = super::world::run_of(&engine, "ask").await;
-        until(&engine, run, |view| view.head.status == RunStatus::Completed).await;
+        until(&engine, run, |view| {
+            view.head.status == RunStatus::Completed
+        })
+        .await;
     });
 }
 
@@ -253,7 +322,13 @@ fn a_result_over_the_limit_fails_its_step_for_good() {
         };
         let engine = engine(MemoryStore::new(), shop(code)).await;
         let (_, outcome) = finish(&engine).await;
-        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
-        assert!(failure.message.contains("over the limit of 4194304"), "{}", failure.message);
+        let Outcome::Failed(failure) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(
+            failure.message.contains("over the limit of 4194304"),
+            "{}",
+            failure.message
+        );
     });
 }

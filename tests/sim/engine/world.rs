@@ -21,7 +21,15 @@ pub(crate) fn paused(test: impl Future<Output = ()>) {
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(tokio::task::LocalSet::new().run_until(test));
+    runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        CLOCK.set(Some(Clock::virtual_from(BEGIN)));
+        test.await;
+    }));
+}
+
+thread_local! {
+    /// The clock of the test on this thread: engines opened one after another share it.
+    static CLOCK: std::cell::Cell<Option<Clock>> = const { std::cell::Cell::new(None) };
 }
 
 /// How often each body was called, by step.
@@ -91,16 +99,17 @@ pub(crate) fn three_steps(calls: &Calls) -> Registry {
 }
 
 pub(crate) fn options() -> Options {
-    Options { placement: Placement::Local(2), ..Options::default() }
+    Options {
+        placement: Placement::Local(2),
+        ..Options::default()
+    }
 }
 
-pub(crate) async fn engine_with(
-    store: impl Store,
-    registry: Registry,
-    options: Options,
-) -> Engine {
-    let clock = Clock::virtual_from(BEGIN);
-    Engine::start(Arc::new(store), registry, clock, options).await.unwrap()
+pub(crate) async fn engine_with(store: impl Store, registry: Registry, options: Options) -> Engine {
+    let clock = CLOCK.get().expect("the test runs inside `paused`");
+    Engine::start(Arc::new(store), registry, clock, options)
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn engine(store: impl Store, registry: Registry) -> Engine {
@@ -121,7 +130,12 @@ pub(crate) fn asked(id: Option<&str>) -> NewEvent {
 /// The one run of an event that was accepted under `id`.
 pub(crate) async fn run_of(engine: &Engine, id: &str) -> RunId {
     let event = stepwell::EventId::new(id);
-    let runs = engine.operator().runs_of_event(event).await.unwrap().unwrap();
+    let runs = engine
+        .operator()
+        .runs_of_event(event)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(runs.len(), 1, "event {id} has {} runs", runs.len());
     runs[0].head.run
 }
@@ -139,7 +153,7 @@ pub(crate) async fn begin(engine: &Engine) -> RunId {
     run_of(engine, "ask").await
 }
 
-/// Polls until the run is as `wanted`; fails after a virtual day.
+/// Looks every virtual second until the run is as `wanted`; fails after a virtual day.
 pub(crate) async fn until(
     engine: &Engine,
     run: RunId,
@@ -151,7 +165,7 @@ pub(crate) async fn until(
             if wanted(&view) {
                 return view;
             }
-            tokio::time::advance(Duration::from_millis(10)).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
             tokio::task::yield_now().await;
         }
     };
@@ -165,12 +179,21 @@ pub(crate) async fn until_status(engine: &Engine, run: RunId, status: RunStatus)
 }
 
 pub(crate) async fn journal(engine: &Engine, run: RunId) -> Vec<Entry> {
-    engine.operator().journal(run).await.unwrap().unwrap().entries
+    engine
+        .operator()
+        .journal(run)
+        .await
+        .unwrap()
+        .unwrap()
+        .entries
 }
 
 /// A journal in words: one per entry, with step and attempt where it has them.
 pub(crate) async fn told(engine: &Engine, run: RunId) -> Vec<String> {
-    let entries = journal(engine, run).await;
+    in_words(&journal(engine, run).await)
+}
+
+pub(crate) fn in_words(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(|entry| word(&entry.body)).collect()
 }
 
@@ -179,7 +202,11 @@ fn word(body: &EntryBody) -> String {
         EntryBody::RunStarted(_) => "started".to_owned(),
         EntryBody::StepSucceeded(fields) => format!("{} ok {}", fields.step, fields.attempt),
         EntryBody::StepFailed(fields) => {
-            let last = if fields.retry_at.is_none() { " for good" } else { "" };
+            let last = if fields.retry_at.is_none() {
+                " for good"
+            } else {
+                ""
+            };
             format!("{} failed {}{last}", fields.step, fields.attempt)
         }
         EntryBody::Recovered(fields) => {

@@ -202,7 +202,7 @@ fn a_look_older_than_what_left_the_overlay_is_stale() {
     // A run that left it is found in the table.
     let mut behind = script.clone();
     behind.forget_last();
-    let mut wrong = behind.start(core.fence(), Seen::OWNER);
+    let mut wrong = behind.start(core.fence(), Seen::default());
     wrong.changes.clear();
     let mut wrong = [core.commit(&wrong)];
     let mut right = [core.commit(&script.step(core.fence(), 10))];

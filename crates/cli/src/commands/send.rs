@@ -35,8 +35,8 @@ pub(crate) struct Args {
     name: String,
 
     /// Its data: JSON, `@FILE`, or `-` for standard input
-    #[arg(default_value = "{}")]
-    data: String,
+    #[arg(value_name = "DATA", default_value = "{}")]
+    payload: String,
 
     /// Dedupes: the same id starts its runs once
     #[arg(long)]
@@ -71,7 +71,7 @@ struct Event<'a> {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let text = read(&args.data)?;
+    let text = read(&args.payload)?;
     let data: &RawValue = serde_json::from_str(&text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Failure::usage(format_args!(
@@ -115,7 +115,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn read(data: &str) -> Result<String, Failure> {
+fn read(given: &str) -> Result<String, Failure> {
     let unreadable = |what: &str, error: std::io::Error| {
         Failure::said(
             Exit::Io,
@@ -123,15 +123,15 @@ fn read(data: &str) -> Result<String, Failure> {
             format_args!("{what} cannot be read: {error}"),
         )
     };
-    if data == "-" {
+    if given == "-" {
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text);
         return read
             .map(|_| text)
             .map_err(|error| unreadable("standard input", error));
     }
-    match data.strip_prefix('@') {
-        None => Ok(data.to_owned()),
+    match given.strip_prefix('@') {
+        None => Ok(given.to_owned()),
         Some(file) => {
             std::fs::read_to_string(Path::new(file)).map_err(|error| unreadable(file, error))
         }
