@@ -148,6 +148,7 @@ async fn other_mistakes_are_named() {
         (format!("/v1/runs/{absent}"), 404, "no-such-run"),
         (format!("/v1/runs/{absent}/journal"), 404, "no-such-run"),
         ("/v1/runs/abc".to_owned(), 400, "bad-run-id"),
+        (format!("/v1/runs/8{}", "0".repeat(25)), 400, "bad-run-id"),
         ("/v1/runs?status=done".to_owned(), 400, "bad-parameter"),
         ("/v1/runs?limit=0".to_owned(), 400, "bad-parameter"),
         ("/v1/runs?cursor=x".to_owned(), 400, "bad-parameter"),

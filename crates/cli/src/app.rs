@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stepwell::Registry;
 
-use crate::commands::{completions, dev, journal, runs, send, serve, store, workflows};
+use crate::commands::{bench, completions, dev, journal, runs, send, serve, store, workflows};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::product::{Plain, Product, ProductCommand};
@@ -57,6 +57,7 @@ enum Command {
     Workflows(workflows::Command),
     #[command(subcommand)]
     Store(store::Command),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -156,6 +157,7 @@ impl App {
             Command::Journal(command) => journal::run(command).await,
             Command::Workflows(command) => workflows::run(&self.products, command).await,
             Command::Store(command) => store::run(command).await,
+            Command::Bench(args) => Box::pin(bench::run(args)).await,
             Command::Completions(args) => completions::run(&args, whole),
         }
     }

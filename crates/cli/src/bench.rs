@@ -85,25 +85,40 @@ pub(crate) async fn measure(
     plan: Plan,
     say: impl Fn(String),
 ) -> anyhow::Result<Report> {
-    let store = SledStore::open(directory.join("store"), stepwell_store_sled::Options::default())
-        .context("store for the measurement cannot be opened")?;
+    let store = SledStore::open(
+        directory.join("store"),
+        stepwell_store_sled::Options::default(),
+    )
+    .context("store for the measurement cannot be opened")?;
     let store: Arc<dyn Store> = Arc::new(store);
     let engine = orders::engine(Arc::clone(&store)).await?;
     let mut sequential = (Vec::new(), Vec::new());
     let mut orders: Vec<Vec<Round>> = CLIENTS.iter().map(|_| Vec::new()).collect();
     for round in 1..=plan.rounds {
-        say(format!("round {round} of {}: 100 sequential steps", plan.rounds));
-        sequential.0.push(orders::sequential(&engine, plan.each).await?);
-        sequential.1.push(bare::measure(directory, 1, plan.each).await?.median_us);
+        say(format!(
+            "round {round} of {}: 100 sequential steps",
+            plan.rounds
+        ));
+        sequential
+            .0
+            .push(orders::sequential(&engine, plan.each).await?);
+        sequential
+            .1
+            .push(bare::measure(directory, 1, plan.each).await?.median_us);
         for (clients, rounds) in CLIENTS.into_iter().zip(&mut orders) {
-            say(format!("round {round} of {}: {clients} client(s)", plan.rounds));
+            say(format!(
+                "round {round} of {}: {clients} client(s)",
+                plan.rounds
+            ));
             let bare = bare::measure(directory, clients, plan.each).await?;
             let engine = orders::concurrent(&engine, &store, clients, plan.each).await?;
             rounds.push(Round { bare, engine });
         }
     }
     engine.drain(Duration::from_secs(10)).await;
-    store.close().context("store of the measurement cannot be closed")?;
+    store
+        .close()
+        .context("store of the measurement cannot be closed")?;
     let ratio = ratios(&sequential.0, &sequential.1);
     Ok(Report {
         rounds: plan.rounds,
@@ -113,7 +128,11 @@ pub(crate) async fn measure(
             step_us: median_of(sequential.0),
             bare_us: median_of(sequential.1),
         },
-        orders: CLIENTS.into_iter().zip(orders).map(|(n, rounds)| summary(n, &rounds)).collect(),
+        orders: CLIENTS
+            .into_iter()
+            .zip(orders)
+            .map(|(n, rounds)| summary(n, &rounds))
+            .collect(),
     })
 }
 
@@ -137,5 +156,10 @@ fn summary(clients: usize, rounds: &[Round]) -> Orders {
 }
 
 fn ratios(ours: &[f64], bare: &[f64]) -> Spread {
-    median_of(ours.iter().zip(bare).map(|(ours, bare)| ours / bare).collect())
+    median_of(
+        ours.iter()
+            .zip(bare)
+            .map(|(ours, bare)| ours / bare)
+            .collect(),
+    )
 }

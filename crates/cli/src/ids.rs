@@ -38,7 +38,7 @@ pub(crate) async fn resolve(reach: &Reach, given: &[String]) -> Result<Vec<RunId
 /// The run `given` is the id of, or the beginning of the id of.
 pub(crate) async fn one(reach: &Reach, given: &str) -> Result<RunId, Failure> {
     let given = given.to_ascii_uppercase();
-    if let Ok(run) = given.parse() {
+    if let Some(run) = whole(&given) {
         return Ok(run);
     }
     let past = above(&given).ok_or_else(|| {
@@ -71,6 +71,12 @@ pub(crate) async fn one(reach: &Reach, given: &str) -> Result<RunId, Failure> {
     }
 }
 
+/// The id these digits spell, and no other: digits past the largest id would be cut off.
+fn whole(digits: &str) -> Option<RunId> {
+    let run: RunId = digits.parse().ok()?;
+    (run.to_string() == digits).then_some(run)
+}
+
 /// An id above all that begin with `start`.
 fn above(start: &str) -> Option<RunId> {
     if start.is_empty() || start.len() > ID_CHARS {
@@ -81,7 +87,7 @@ fn above(start: &str) -> Option<RunId> {
         .chain(std::iter::repeat(LAST_DIGIT))
         .take(ID_CHARS)
         .collect();
-    let last: RunId = digits.parse().ok()?;
+    let last = whole(&digits)?;
     let next = u128::from_be_bytes(last.to_bytes()).saturating_add(1);
     Some(RunId::from_bytes(next.to_be_bytes()))
 }

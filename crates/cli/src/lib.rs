@@ -23,7 +23,7 @@
 //! }
 //! ```
 //!
-//! which has `serve`, `dev`, `send`, `runs`, `journal`, `workflows`, `store` and `completions`. A
+//! which has `serve`, `dev`, `send`, `runs`, `journal`, `workflows`, `store`, `bench` and `completions`. A
 //! [`Product`] adds dependencies that need the data directory, HTTP routes, commands of its own,
 //! and stand-ins for the services it calls.
 //!
@@ -32,6 +32,7 @@
 //! directory itself, `output` prints, [`Exit`] lists the exit codes.
 
 mod app;
+mod bench;
 mod commands;
 mod config;
 mod engine_file;

@@ -15,7 +15,12 @@ use stepwell_core::RunId;
 
 use crate::error::ApiError;
 
-/// The run a path names.
+/// The run a path names. Digits past the largest id are refused: cut off, they would name another.
 fn run_id(text: &str) -> Result<RunId, ApiError> {
-    text.parse().map_err(|_| ApiError::BadRunId)
+    let run: RunId = text.parse().map_err(|_| ApiError::BadRunId)?;
+    if run.to_string().eq_ignore_ascii_case(text) {
+        Ok(run)
+    } else {
+        Err(ApiError::BadRunId)
+    }
 }

@@ -70,5 +70,5 @@ pub use core::{Core, found, scan};
 pub use error::OpenError;
 pub use options::Options;
 pub use stepwell_commit_log::kill;
-pub use store::{ScrubReport, SledStore, StoreInfo, scrub};
+pub use store::{ScrubReport, SledStore, StoreFacts, scrub};
 pub use verify::{Damage, Verification};

@@ -74,7 +74,7 @@ impl Drop for Watch {
 
 /// What a store is, for people and monitoring.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreInfo {
+pub struct StoreFacts {
     /// The data directory.
     pub directory: PathBuf,
     /// The store's id, given once at its making.
@@ -225,7 +225,7 @@ impl SledStore {
     ///
     /// # Errors
     /// When its files cannot be measured.
-    pub fn info(&self) -> Result<StoreInfo, ReadError> {
+    pub fn info(&self) -> Result<StoreFacts, ReadError> {
         let settled = self.front.shared.settled();
         let table_bytes = self
             .front
@@ -234,7 +234,7 @@ impl SledStore {
         let log_bytes = bytes_in(&log).map_err(|error| ReadError::Failed {
             why: format!("measure {}: {error}", log.display()),
         })?;
-        Ok(StoreInfo {
+        Ok(StoreFacts {
             directory: self.directory.clone(),
             store: self.opened.store.clone(),
             formats: [

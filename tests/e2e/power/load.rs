@@ -44,15 +44,17 @@ impl Load {
             let (client, ledger, next) = (client.clone(), Arc::clone(ledger), Arc::clone(next));
             let url = format!("{url}/e/{EVENT_KEY}");
             let sending = async move {
-                while send(
-                    &client,
-                    &url,
-                    &ledger,
-                    Offer(next.fetch_add(1, Ordering::Relaxed)),
-                )
-                .await
-                {}
-                ledger.change(|account| account.senders -= 1);
+                let why = loop {
+                    let offer = Offer(next.fetch_add(1, Ordering::Relaxed));
+                    match send(&client, &url, &ledger, offer).await {
+                        Ok(()) => {}
+                        Err(why) => break why,
+                    }
+                };
+                ledger.change(|account| {
+                    account.senders -= 1;
+                    account.stopped.push(why);
+                });
             };
             work.spawn_on(sending, runtime);
         }

@@ -163,9 +163,10 @@ impl Rig {
         if self.ledger.wait_for(events, recorded, LOADED_WITHIN) {
             return Ok(());
         }
+        let stopped = self.ledger.lock().stopped.join("; ");
         let said = self.engine.take().map(Engine::kill).unwrap_or_default();
         Err(Broken::Failed(format!(
-            "under load, before the power went: {said}"
+            "under load, before the power went: {stopped}: {said}"
         )))
     }
 
@@ -176,17 +177,13 @@ impl Rig {
             self.engine.as_ref().expect("an engine").url
         );
         let offer = Offer(self.next.fetch_add(1, Ordering::Relaxed));
-        if self
-            .runtime
-            .block_on(send(&self.client, &url, &self.ledger, offer))
-        {
-            return Ok(());
-        }
-        let said = self.engine.take().map(Engine::kill).unwrap_or_default();
-        Err(Broken::Failed(format!(
-            "event {} not acknowledged: {said}",
-            offer.id()
-        )))
+        let sent = send(&self.client, &url, &self.ledger, offer);
+        let sent = self.runtime.block_on(sent);
+        sent.map_err(|why| {
+            let said = self.engine.take().map(Engine::kill).unwrap_or_default();
+            let id = offer.id();
+            Broken::Failed(format!("event {id} not acknowledged: {why}: {said}"))
+        })
     }
 
     /// Stops sending.

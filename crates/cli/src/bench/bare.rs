@@ -50,14 +50,19 @@ pub(crate) async fn measure(
     };
     let began = Instant::now();
     let until = began + each;
-    let tasks: Vec<_> =
-        (0..writers).map(|_| tokio::spawn(write(Arc::clone(&shared), until))).collect();
+    let writing: Vec<_> = (0..writers)
+        .map(|_| tokio::spawn(write(Arc::clone(&shared), until)))
+        .collect();
     let mut waits = Vec::new();
-    for task in tasks {
-        waits.extend(task.await?);
+    for writer in writing {
+        waits.extend(writer.await?);
     }
     let took = began.elapsed();
-    shared.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+    shared
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .closed = true;
     shared.1.notify_all();
     let committed = tokio::task::spawn_blocking(move || committer.join()).await?;
     committed.map_err(|_| anyhow::anyhow!("bare loop died"))??;
@@ -84,7 +89,12 @@ async fn write(shared: Shared, until: Instant) -> Vec<Duration> {
             return waits;
         }
         let (told, wait) = oneshot::channel();
-        shared.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.push(told);
+        shared
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waiting
+            .push(told);
         shared.1.notify_one();
         if wait.await.is_err() {
             return waits;

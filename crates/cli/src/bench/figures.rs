@@ -16,7 +16,11 @@ pub(crate) struct Spread {
 impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digits = if self.median.abs() >= 100.0 { 0 } else { 2 };
-        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.min, self.max)
+        write!(
+            f,
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            self.median, self.min, self.max
+        )
     }
 }
 
@@ -27,7 +31,11 @@ pub(crate) fn median_of(mut values: Vec<f64>) -> Spread {
     let last = values.len().saturating_sub(1);
     // With an even number of rounds the middle is between two.
     let median = f64::midpoint(at(last / 2), at(values.len() / 2));
-    Spread { median, min: at(0), max: at(last) }
+    Spread {
+        median,
+        min: at(0),
+        max: at(last),
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +45,14 @@ mod tests {
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         let spread = median_of(vec![4.0, 1.0, 3.0, 2.0]);
-        assert_eq!(spread, Spread { median: 2.5, min: 1.0, max: 4.0 });
+        assert_eq!(
+            spread,
+            Spread {
+                median: 2.5,
+                min: 1.0,
+                max: 4.0
+            }
+        );
     }
 
     #[test]

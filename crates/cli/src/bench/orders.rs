@@ -42,15 +42,22 @@ struct Outcome42 {
 }
 
 fn result() -> Outcome42 {
-    Outcome42 { id: "0123456789".to_owned(), status: "succeeded".to_owned() }
+    Outcome42 {
+        id: "0123456789".to_owned(),
+        status: "succeeded".to_owned(),
+    }
 }
 
 #[workflow(on = BenchOrder, name = "bench-order")]
 async fn bench_order(step: &mut Step, _order: BenchOrder) -> Result<(), Error> {
-    step.run("capture-payment", async |_: &Attempt| Ok(result())).await?;
-    step.run("reserve-inventory", async |_: &Attempt| Ok(result())).await?;
-    step.run("send-confirmation", async |_: &Attempt| Ok(result())).await?;
-    step.run("record-to-sheet", async |_: &Attempt| Ok(result())).await?;
+    step.run("capture-payment", async |_: &Attempt| Ok(result()))
+        .await?;
+    step.run("reserve-inventory", async |_: &Attempt| Ok(result()))
+        .await?;
+    step.run("send-confirmation", async |_: &Attempt| Ok(result()))
+        .await?;
+    step.run("record-to-sheet", async |_: &Attempt| Ok(result()))
+        .await?;
     Ok(())
 }
 
@@ -103,7 +110,7 @@ pub(crate) async fn concurrent(
     let began = Instant::now();
     let until = began + each;
     let runs = Arc::new(AtomicU64::new(0));
-    let tasks: Vec<_> = (0..clients)
+    let clients: Vec<_> = (0..clients)
         .map(|_| {
             let (engine, runs) = (engine.clone(), Arc::clone(&runs));
             tokio::spawn(async move {
@@ -115,14 +122,17 @@ pub(crate) async fn concurrent(
             })
         })
         .collect();
-    for task in tasks {
-        task.await??;
+    for client in clients {
+        client.await??;
     }
     let took = began.elapsed().as_secs_f64();
     let steps = (runs.load(Ordering::Relaxed) * ORDER_STEPS) as f64;
     let after = store.pressure();
     let syncs = after.syncs.saturating_sub(pressure.syncs);
-    ensure!(syncs > 0, "nothing was synced, so nothing was durable: this is no measurement");
+    ensure!(
+        syncs > 0,
+        "nothing was synced, so nothing was durable: this is no measurement"
+    );
     let cpu = cpu::used()?.saturating_sub(used);
     Ok(Measured {
         steps_per_s: steps / took,

@@ -1,7 +1,7 @@
 //! `store info`: how a store is, from its engine or from the directory itself.
 
 use serde::Serialize;
-use stepwell_store_sled::StoreInfo;
+use stepwell_store_sled::StoreFacts;
 
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs};
@@ -48,8 +48,8 @@ struct Formats {
     seal: u8,
 }
 
-impl From<StoreInfo> for StoreJson {
-    fn from(info: StoreInfo) -> Self {
+impl From<StoreFacts> for StoreJson {
+    fn from(info: StoreFacts) -> Self {
         let [record, settled, seal] = info.formats;
         Self {
             directory: info.directory.display().to_string(),
