@@ -115,7 +115,9 @@ async fn send_prints_the_id_and_can_wait_for_the_end() {
     ];
     assert_eq!(printed(&fed(&from_stdin, &order_data)), "sent-2\n");
     // A variant nobody sells: the step is given up at once and the run fails.
-    let unknown = order_data.replace("var_step-socks-one", "var_unknown");
+    let unknown = order_data
+        .replace("var_step-socks-one", "var_unknown")
+        .replace("ord_sent-1", "ord_sent-3");
     let failing = [
         "send",
         "store/order.placed",

@@ -84,6 +84,15 @@ async fn malformed_events_are_refused_with_their_place_and_nothing_is_stored() {
     for (body, words) in cases {
         refused(&engine, body, bad, words).await;
     }
+    let (_, runs) = engine.get("/v1/runs").await;
+    assert_eq!(runs["data"], json!([]));
+    assert_eq!(engine.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_many_is_refused_by_its_limit() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
     let long = format!(r#"{{"name":"a","data":"{}"}}"#, "x".repeat(600 * 1024));
     refused(
         &engine,
@@ -96,9 +105,6 @@ async fn malformed_events_are_refused_with_their_place_and_nothing_is_stored() {
     refused(&engine, many.into_bytes(), (400, "too-many-events"), "5001").await;
     let huge = vec![b' '; 5 * 1024 * 1024];
     refused(&engine, huge, (413, "body-too-large"), "4194304").await;
-    let (_, runs) = engine.get("/v1/runs").await;
-    assert_eq!(runs["data"], json!([]));
-    assert_eq!(engine.stop().code(), Some(0));
 }
 
 #[tokio::test]

@@ -32,3 +32,5 @@ mod opening;
 mod poison;
 #[cfg(test)]
 mod power;
+#[cfg(test)]
+mod readme;

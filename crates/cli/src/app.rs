@@ -88,6 +88,7 @@ impl App {
     }
 
     fn run_with(self, words: impl IntoIterator<Item = OsString>) -> Exit {
+        crate::logging::tell_panics_briefly();
         let runtime = match tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -40,18 +40,24 @@ pub(crate) fn start(filter: &str, format: Option<LogFormat>) -> Result<(), Failu
         // Somebody set a subscriber before: theirs stays.
         crate::talk::say(format_args!("logging was set up already: {error}"));
     }
+    Ok(())
+}
+
+/// From here on a panic is told in one line: in the log, or to people while there is none.
+pub(crate) fn tell_panics_briefly() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let place = panic.location().map(ToString::to_string);
+        let place = place.unwrap_or_default();
         let payload = panic.payload();
         let message = payload
             .downcast_ref::<&str>()
             .copied()
             .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("no message");
-        tracing::error!(%place, "panicked: {message}");
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(%place, "panicked: {message}");
+        } else {
+            crate::talk::say(format_args!("panicked at {place}: {message}"));
+        }
     }));
-    Ok(())
 }

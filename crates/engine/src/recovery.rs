@@ -1,6 +1,8 @@
 //! What opening does before anything is driven: attempts that were in flight are recorded, and
 //! what is due is handed to the shards.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use stepwell_core::run::{Command, Mark, Reply};
@@ -17,6 +19,9 @@ use crate::shared::Shared;
 /// Rows read at a time.
 const PAGE: usize = 4_096;
 
+/// Runs whose recoveries wait for the disk together.
+const TOGETHER: usize = 256;
+
 /// Records an attempt for each run the marks name, so attempts stay honest across crashes.
 ///
 /// Crash here: the marks are still there and the entries already durable make them stale.
@@ -24,7 +29,12 @@ pub(crate) async fn record_marks(
     shared: &Arc<Shared>,
     marks: Vec<(RunId, Mark)>,
 ) -> Result<(), StartError> {
+    let mut recorded = BTreeMap::new();
     for (run, mark) in marks {
+        // A second mark of a run is judged by what the first came to.
+        if recorded.len() >= TOGETHER || recorded.contains_key(&run) {
+            make_durable(&mut recorded).await?;
+        }
         let loaded = match load(shared, run).await {
             Ok(Some(loaded)) => loaded,
             // The run's creation did not become durable before the power went.
@@ -33,18 +43,35 @@ pub(crate) async fn record_marks(
             Err(trouble) => return Err(trouble.into()),
         };
         let host = RunHost::new(Arc::clone(shared), loaded);
-        if host.ask(Command::Recover(mark.clone()), Vec::new()) == Reply::Stop {
-            tracing::error!(%run, "run was in flight at too many crashes and is quarantined");
-        } else {
-            tracing::info!(%run, attempt = mark.attempt, "run was in flight when the engine died");
-        }
-        host.durable().await?;
+        record_mark(&host, mark);
+        recorded.insert(run, host);
     }
+    make_durable(&mut recorded).await?;
     if let (Some(marks), Some(path)) = (&shared.marks, &shared.options.in_flight) {
         let path = path.clone();
         marks
             .clear()
             .map_err(|source| StartError::InFlight { path, source })?;
+    }
+    Ok(())
+}
+
+/// Orders what one mark comes to: nothing at all if the journal went on since.
+fn record_mark(host: &RunHost, mark: Mark) {
+    let (run, attempt) = (host.run(), mark.attempt);
+    let next_seq = || host.with_state(|state| state.next_seq);
+    let before = next_seq();
+    if host.ask(Command::Recover(mark), Vec::new()) == Reply::Stop {
+        tracing::error!(%run, "run was in flight at too many crashes and is quarantined");
+    } else if next_seq() > before {
+        tracing::info!(%run, attempt, "run was in flight when the engine died");
+    }
+}
+
+/// Waits for all of them: the syncs they share are few.
+async fn make_durable(recorded: &mut BTreeMap<RunId, Rc<RunHost>>) -> Result<(), StartError> {
+    while let Some((_, host)) = recorded.pop_first() {
+        host.durable().await?;
     }
     Ok(())
 }
