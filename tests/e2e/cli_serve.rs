@@ -99,3 +99,39 @@ async fn serve_takes_its_keys_from_the_environment_and_its_settings_from_a_file(
     let shown = list.env("STEPWELL_OPERATOR_TOKEN", "t").output().unwrap();
     assert_eq!(shown.status.code(), Some(0));
 }
+
+#[tokio::test]
+async fn while_it_drains_it_says_so_and_a_second_signal_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut engine = Served::dev(data.path());
+    let line = engine.until_said("stand-ins on ");
+    let stand_ins = line.strip_prefix("stand-ins on ").unwrap().to_owned();
+    let hang = client()
+        .post(format!("{stand_ins}/_fakes/switch"))
+        .header("content-type", "application/json")
+        .body(r#"{"service":"stripe","mode":"hang"}"#);
+    assert_eq!(answer(hang).await.0, 204);
+    assert_eq!(engine.post("/e/dev", order("hangs")).await.0, 200);
+    engine.in_flight("hangs", "capture-payment").await;
+
+    engine.signal(Signal::SIGTERM);
+    engine.until_said("SIGTERM: draining");
+    let late = client()
+        .post(format!("{}/e/dev", engine.url))
+        .body(order("late"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(late.status().as_u16(), 503);
+    assert!(late.headers().contains_key("retry-after"));
+    let body: Value = serde_json::from_str(&late.text().await.unwrap()).unwrap();
+    assert_eq!(body["error"]["code"], "shutting-down");
+    let (status, health) = engine.get("/health").await;
+    assert_eq!((status, &health["status"]), (503, &json!("draining")));
+
+    engine.signal(Signal::SIGTERM);
+    assert_eq!(engine.wait().code(), Some(130));
+    let engine = Served::dev(data.path());
+    let runs = engine.ended_runs("hangs").await;
+    assert_eq!(runs[0]["status"], "completed", "{runs:?}");
+}

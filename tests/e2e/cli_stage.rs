@@ -149,6 +149,24 @@ impl Served {
         answer(client().post(format!("{}{path}", self.url)).body(body)).await
     }
 
+    /// Waits until `step` of the run of an event is in flight.
+    pub(crate) async fn in_flight(&self, event: &str, step: &str) {
+        let (_, runs) = self.get(&format!("/v1/events/{event}/runs")).await;
+        let run = runs["data"][0]["run_id"].as_str().unwrap().to_owned();
+        let begun = Instant::now();
+        loop {
+            let (_, run) = self.get(&format!("/v1/runs/{run}")).await;
+            if run["in_flight"]["step"] == step {
+                return;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{step} is never in flight: {run}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The runs of an event, once all have ended.
     pub(crate) async fn ended_runs(&self, event: &str) -> Vec<Value> {
         let begun = Instant::now();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli_stage::{Served, printed, stepwell};
 
 const README: &str = include_str!("../../README.md");
-const FIRST_WORKFLOW: &str = include_str!("../../docs/examples/first_workflow.rs");
+const FIRST_WORKFLOW: &str = include_str!("../first_workflow.rs");
 
 /// Every command line of the page, and the test that runs it.
 const COMMANDS: [(&str, &str); 10] = [

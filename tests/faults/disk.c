@@ -15,8 +15,9 @@
  * What is durable. A synced file leaves its bytes in FAULTS_KEEP/files/KEY, a synced directory the
  * list of its names in FAULTS_KEEP/names/KEY, a line each: `f` or `d`, the key, the name. A key is
  * inode and birth time, so a file keeps its own through renames and an inode used again is another
- * file. Nothing but a sync adds to it: a model stricter than any file system. A sync that a kill
- * interrupts may leave part of its bytes, as a disk may. */
+ * file. Nothing adds to it but a sync, and a write to a file that is marked as synchronous: a model
+ * stricter than any file system. A sync that a kill interrupts may leave part of its bytes, as a
+ * disk may. */
 
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -61,6 +64,8 @@ static atomic_long calls;
 
 static const char *deaf, *deaf_when, *keep, *root;
 static long die_at;
+
+static void keep_synced(int fd);
 
 /* This tool cannot do what was asked: the test must not take what follows for an answer. */
 static void give_up(const char *what)
@@ -175,6 +180,13 @@ static struct file *entry_of(const struct statx *seen)
     return &files[files_known++];
 }
 
+/* Whether writes to the file are durable when they return, as `chattr +S` asks for. */
+static int is_written_through(int fd)
+{
+    int flags = 0;
+    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_SYNC_FL) && !is_deaf(fd);
+}
+
 /* Bytes were written. Called afterwards: a sync that runs meanwhile owes them nothing. */
 static void note_write(int fd, off_t from, ssize_t length)
 {
@@ -192,6 +204,8 @@ static void note_write(int fd, off_t from, ssize_t length)
             file->to = to > file->to ? to : file->to;
         }
         pthread_mutex_unlock(&lock);
+        if (is_written_through(fd))
+            keep_synced(fd);
     }
     errno = error;
 }

@@ -50,9 +50,14 @@ impl FromStr for RunId {
     type Err = ParseRunIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || ParseRunIdError(text.to_owned());
+        // Twenty-six characters hold 130 bits: a first one above 7 would be cut to another id.
+        if !text.starts_with(|first: char| ('0'..='7').contains(&first)) {
+            return Err(refused());
+        }
         Ulid::from_string(text)
             .map(Self::from_ulid)
-            .map_err(|_| ParseRunIdError(text.to_owned()))
+            .map_err(|_| refused())
     }
 }
 
@@ -209,4 +214,29 @@ impl fmt::Debug for StepAddress {
 pub struct StepNameError {
     /// The offending name, cut to the limit.
     pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_reads_back_as_printed() {
+        for bytes in [[0; 16], [0xff; 16], [7; 16]] {
+            let run = RunId::from_bytes(bytes);
+            assert_eq!(run.to_string().parse(), Ok(run));
+        }
+    }
+
+    #[test]
+    fn an_id_past_the_last_one_is_refused_and_not_cut_to_another() {
+        for text in [
+            "80000000000000000000000000",
+            "Z0000000000000000000000000",
+            "",
+            "7",
+        ] {
+            assert_eq!(text.parse::<RunId>(), Err(ParseRunIdError(text.to_owned())));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the engine acknowledged and when: the test's own account, kept outside the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -185,20 +185,19 @@ impl Ledger {
         reached(&account)
     }
 
-    /// Waits until the results of all acknowledged events are recorded; how many are not.
-    pub(crate) fn wait_for_all_recorded(&self, within: Duration) -> usize {
+    /// Waits a while for the results of all acknowledged events but `done` to be recorded; those
+    /// that are not.
+    pub(crate) fn wait_for_results(&self, done: &BTreeSet<u64>, within: Duration) -> Vec<Offer> {
         let open = |account: &Account| {
             let recorded = account.runs.values().filter(|told| told.recorded.is_some());
-            let done: std::collections::BTreeSet<u64> = recorded.map(|told| told.offer.0).collect();
-            account
-                .events
-                .iter()
-                .filter(|(offer, _)| !done.contains(&offer.0))
-                .count()
+            let recorded: BTreeSet<u64> = recorded.map(|told| told.offer.0).collect();
+            let offers = account.events.iter().map(|(offer, _)| *offer);
+            let open = offers.filter(|Offer(n)| !recorded.contains(n) && !done.contains(n));
+            open.collect::<Vec<_>>()
         };
         let (account, _) = self
             .changed
-            .wait_timeout_while(self.lock(), within, |account| open(account) > 0)
+            .wait_timeout_while(self.lock(), within, |account| !open(account).is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         open(&account)
     }

@@ -1,5 +1,6 @@
 //! A disk, an engine on it, load, and the account of what was acknowledged, in one hand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use super::load::{Listener, Load, client, entries, get, send};
 
 /// How long the load may take to come as far as a round asks.
 const LOADED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long bodies get to tell what they did before the API is asked.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// A promise that was not kept.
 #[derive(Debug)]
@@ -277,11 +281,29 @@ impl Rig {
 
     /// Waits until every acknowledged event's run has come past its first step.
     pub(crate) fn finish_runs(&mut self) -> Result<(), Broken> {
-        match self.ledger.wait_for_all_recorded(LOADED_WITHIN) {
-            0 => Ok(()),
-            left => Err(Broken::Failed(format!(
-                "{left} runs of acknowledged events do not go on"
-            ))),
+        let url = self.engine.as_ref().expect("an engine").url.clone();
+        let deadline = Instant::now() + LOADED_WITHIN;
+        let mut done = BTreeSet::new();
+        loop {
+            let open = self.ledger.wait_for_results(&done, TOLD_WITHIN);
+            if open.is_empty() {
+                return Ok(());
+            }
+            // Those told just after a cut began did not count then and tell nothing again.
+            let mut left = Vec::new();
+            for offer in open {
+                let path = format!("{url}/v1/events/{}/runs", offer.id());
+                let runs = self.runtime.block_on(self.get(&path))?;
+                let run = &runs.unwrap_or_default()["data"][0];
+                if run["status"] == "completed" {
+                    done.insert(offer.0);
+                } else {
+                    left.push(run.clone());
+                }
+            }
+            if Instant::now() > deadline {
+                return Err(Broken::Failed(format!("runs do not go on: {left:#?}")));
+            }
         }
     }
 
