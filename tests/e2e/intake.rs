@@ -81,6 +81,27 @@ async fn of_a_thousand_events_each_acknowledged_one_starts_one_run_whenever_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_event_sent_over_many_connections_at_once_starts_one_run() -> Result<()> {
+    let site = Site::of_workflows()?;
+    let copies = |n: usize| vec![format!("same-{n:02}"); CONNECTIONS];
+    let crowd = Crowd::singly("test/plain", (0..50).flat_map(copies));
+    let posted = post_until_killed(&site, &crowd, 400).await?;
+    let acknowledged = posted.acknowledged.into_iter().collect();
+    let engine = Engine::start(&site).await?;
+    check_acknowledged(&engine, &acknowledged).await?;
+    let posted = crowd.post(&engine, CONNECTIONS, |_| Ok(())).await?;
+    ensure!(
+        posted.acknowledged.len() == 50 * CONNECTIONS,
+        "{:?}",
+        posted.refused
+    );
+    check_acknowledged(&engine, &posted.acknowledged.into_iter().collect()).await?;
+    let runs = engine.all_settle().await?;
+    ensure!(runs.len() == 50, "{} runs for 50 events", runs.len());
+    engine.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_array_of_events_is_there_whole_or_not_at_all_whenever_the_engine_is_killed()
 -> Result<()> {
     let site = Site::of_workflows()?;

@@ -162,11 +162,17 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
         .find(|((_, step), attempts)| step == "first" && **attempts != [1]);
     ensure!(again.is_none(), "{again:?}");
 
-    let run = engine.run(&poison).await?;
+    set_aside(&engine, &poison).await?;
+    engine.end().await
+}
+
+/// The run is quarantined for the step that kills, after the documented number of crashes alone.
+async fn set_aside(engine: &Engine, poison: &str) -> Result<()> {
+    let run = engine.run(poison).await?;
     ensure!(run.status == RunStatus::Quarantined, "{run:?}");
     let reason = run.quarantine.unwrap_or_default();
     ensure!(reason.contains("deadly"), "{reason}");
-    let journal = engine.journal(&poison).await?;
+    let journal = engine.journal(poison).await?;
     let alone = journal
         .entries
         .iter()
@@ -178,5 +184,5 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
     );
     let last = journal.entries.last().map(|entry| entry.kind);
     ensure!(last == Some(EntryKind::Quarantined), "{last:?}");
-    engine.end().await
+    Ok(())
 }

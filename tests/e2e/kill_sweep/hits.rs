@@ -1,7 +1,7 @@
 //! The points one order passes, and during what.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// One pass of a named point.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +67,7 @@ impl Hits {
         }
         let mut table = format!("{} points passed by one order:\n", self.0.len());
         for (during, points) in rows {
-            // Writing into a string cannot fail.
-            let _ = writeln!(table, "  {during:<18} {}", points.join(" "));
+            table.push_str(&format!("  {during:<18} {}\n", points.join(" ")));
         }
         table
     }

@@ -140,9 +140,10 @@ impl Account {
     }
 
     /// A recorded run that nobody has looked at, one in four.
-    pub(crate) fn to_watch(&mut self) -> Option<String> {
-        let unseen =
-            |told: &Told| !told.watched && told.recorded.is_some() && told.offer.0 % 4 == 0;
+    pub(crate) fn next_unwatched(&mut self) -> Option<String> {
+        let unseen = |told: &Told| {
+            !told.watched && told.recorded.is_some() && told.offer.0.is_multiple_of(4)
+        };
         let (run, told) = self.runs.iter_mut().find(|(_, told)| unseen(told))?;
         told.watched = true;
         Some(run.clone())

@@ -102,7 +102,7 @@ pub(crate) async fn send(
 /// Looks at journals of runs that recorded something and notes what was shown.
 async fn watch(client: Client, url: String, ledger: Arc<Ledger>) {
     loop {
-        let run = ledger.lock().to_watch();
+        let run = ledger.lock().next_unwatched();
         match run {
             None => ledger.changed().await,
             Some(run) => {
