@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use stepwell::host::panic_message;
@@ -51,9 +52,14 @@ enum Replay {
     Reconsider,
     /// What is stored has to be read again.
     Again,
+    /// What is stored cannot be read now, which says nothing about the run.
+    Unreadable,
     /// See [`Left::LetGo`].
     LetGo,
 }
+
+/// How long a run waits when the store could not be read for it.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Drives `run` until it parks or ends.
 pub(crate) async fn drive(
@@ -114,6 +120,7 @@ async fn session(
                 match replay(shared, host, &mut input, requests).await {
                     Replay::Reconsider => continue,
                     Replay::Again => return None,
+                    Replay::Unreadable => Left::Parked(Some(now.after(READ_AGAIN_AFTER))),
                     Replay::LetGo => Left::LetGo,
                 }
             }
@@ -154,8 +161,8 @@ async fn replay(
     let input = match input.clone() {
         Some(known) => known,
         None => match read_input(shared, host).await {
-            Some(read) => input.insert(read).clone(),
-            None => return Replay::Reconsider,
+            Ok(read) => input.insert(read).clone(),
+            Err(instead) => return instead,
         },
     };
     let retries = workflow.retries();
@@ -262,22 +269,30 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
 }
 
 /// Reads the event that started the run. An event that is gone or damaged quarantines the run: its
-/// code cannot be given what it was given before.
-async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Option<Payload> {
-    let event = host.with_state(|state| state.event.clone())?;
+/// code cannot be given what it was given before. A store that cannot be read says nothing of the
+/// run, which waits.
+async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Result<Payload, Replay> {
+    let event = host.with_state(|state| state.event.clone());
+    let event = event.ok_or(Replay::Again)?;
     let store = Arc::clone(&shared.store);
     let id = event.clone();
     let what = match blocking(move || store.event(&id)).await {
-        Ok(Some(row)) => return Some(row.data),
+        Ok(Some(row)) => return Ok(row.data),
         Ok(None) => format!("event {event}, the run's input, is not stored"),
-        Err(error) => error.to_string(),
+        Err(damage @ (ReadError::Damaged { .. } | ReadError::DamagedValue { .. })) => {
+            damage.to_string()
+        }
+        Err(error @ ReadError::Failed { .. }) => {
+            tracing::error!(run = %host.run(), %error, "input of the run cannot be read");
+            return Err(Replay::Unreadable);
+        }
     };
     let reason = QuarantineReason::Damaged {
         seq: Seq::FIRST,
         what,
     };
     host.ask(Command::Quarantine(reason), Vec::new());
-    None
+    Err(Replay::Reconsider)
 }
 
 /// The run as stored; `None` when there is no such run.
@@ -297,7 +312,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Load
 async fn unreadable(shared: &Arc<Shared>, run: RunId, trouble: ReadError) -> Left {
     let ReadError::Damaged { seq, what, .. } = trouble else {
         tracing::error!(%run, error = %trouble, "run cannot be read");
-        let again = shared.clock.now().after(std::time::Duration::from_secs(5));
+        let again = shared.clock.now().after(READ_AGAIN_AFTER);
         return Left::Parked(Some(again));
     };
     tracing::error!(%run, %seq, what, "journal is damaged: run is quarantined");

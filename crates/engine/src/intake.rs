@@ -97,9 +97,11 @@ pub(crate) async fn publish(
                 let why = format!("request of {bytes} bytes is over the limit of {limit} bytes");
                 return Err(SendError::Refused { index: 0, why });
             }
-            Err(error @ CommitError::Full) => return Err(unavailable(error)),
             Err(error) => {
-                shared.fail(&error);
+                // A full log refuses and goes on; a store that stopped ends the engine.
+                if error != CommitError::Full || shared.store.failure().is_some() {
+                    shared.fail(&error);
+                }
                 return Err(unavailable(error));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::settle::{DurableRecord, Gate, Settler};
+use crate::settle::{DurableRecord, Gate, SettleError, Settler};
 use crate::settled::Settled;
 use crate::shared::Shared;
 use crate::table::Table;
@@ -48,7 +48,10 @@ impl<T: Table> Applier<T> {
                 let bytes = records.iter().map(|record| record.bytes).sum();
                 self.shared.note_settled(settled, bytes);
             }
-            Err(error) => self.shared.fail(error.to_string()),
+            Err(SettleError::Table(error)) => self.shared.fail_table(&error),
+            Err(error @ (SettleError::Record { .. } | SettleError::TooLarge { .. })) => {
+                self.shared.fail(error.to_string());
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ impl<T: Table> Checkpointer<T> {
         match table.barrier() {
             // Crash here: the log still holds what the barrier covered, and settles it again.
             Ok(()) => self.shared.order_checkpoint(CheckpointOrder { settled }),
-            Err(error) => self.shared.fail(error.to_string()),
+            Err(error) => self.shared.fail_table(&error),
         }
         true
     }

@@ -59,10 +59,9 @@ impl<D: Disk> Committer<D> {
         }
         let bytes = taken.requests.iter().map(|one| one.bytes.len() as u64);
         let bytes = bytes.sum();
-        if let Some(why) = self.shared.failure() {
+        if let Some(refusal) = self.shared.refusal() {
             for request in taken.requests {
-                let why = why.to_owned();
-                request.ticket.resolve(Err(CommitError::Failed { why }));
+                request.ticket.resolve(Err(refusal.clone()));
             }
         } else {
             let group = self.check(taken.requests);

@@ -91,8 +91,10 @@ impl<T: Table> Front<T> {
         let seen = Seen(self.shared.settled().record);
         let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let table = gate.as_ref().ok_or(CommitError::Closed)?;
-        let next = reader::position(table, append.run).map_err(|error| CommitError::Failed {
-            why: error.to_string(),
+        let next = reader::position(table, append.run).map_err(|error| {
+            // A store that stopped fails its reads for the same reason.
+            let why = error.to_string();
+            self.shared.refusal().unwrap_or(CommitError::Failed { why })
         })?;
         Ok(Some(Look { next, seen }))
     }

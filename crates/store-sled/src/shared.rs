@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::overlay::{Conditions, Overlay};
 use crate::settle::DurableRecord;
 use crate::settled::Settled;
+use crate::table::TableError;
 
 /// A commit on its way, encoded by its caller.
 #[derive(Debug)]
@@ -76,6 +77,14 @@ struct Flow {
     ended: bool,
 }
 
+/// What ended all writing.
+#[derive(Debug)]
+struct Stopped {
+    why: String,
+    /// Whether it was a full disk, which starting again does not mend.
+    full: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -86,7 +95,7 @@ pub(crate) struct Shared {
     flow: Mutex<Flow>,
     moved: Condvar,
     overlay: Mutex<Overlay>,
-    failure: OnceLock<String>,
+    failure: OnceLock<Stopped>,
     queued_bytes: AtomicU64,
     unsettled_bytes: AtomicU64,
     commits: AtomicU64,
@@ -149,13 +158,36 @@ impl Shared {
 
     /// The failure that stopped the store, once there is one.
     pub(crate) fn failure(&self) -> Option<&str> {
-        self.failure.get().map(String::as_str)
+        self.failure.get().map(|stopped| stopped.why.as_str())
+    }
+
+    /// What a commit hears once writing has stopped.
+    pub(crate) fn refusal(&self) -> Option<CommitError> {
+        self.failure.get().map(|stopped| match stopped.full {
+            true => CommitError::Full,
+            false => CommitError::Failed {
+                why: stopped.why.clone(),
+            },
+        })
     }
 
     /// Stops all writing, unless an earlier failure did.
     pub(crate) fn fail(&self, why: String) {
-        tracing::error!(why, "store stopped writing");
-        self.failure.get_or_init(|| why);
+        self.stop(Stopped { why, full: false });
+    }
+
+    /// Stops all writing because the table failed.
+    pub(crate) fn fail_table(&self, error: &TableError) {
+        let full = matches!(error, TableError::Full { .. });
+        self.stop(Stopped {
+            why: error.to_string(),
+            full,
+        });
+    }
+
+    fn stop(&self, stopped: Stopped) {
+        tracing::error!(why = stopped.why, "store stopped writing");
+        self.failure.get_or_init(|| stopped);
         // Under each lock, so that nobody checks, misses it and then sleeps.
         drop(lock(&self.queue));
         self.queued.notify_all();
@@ -173,9 +205,8 @@ impl Shared {
         let mut queue = lock(&self.queue);
         // Under the lock: whoever empties the queue after a failure finds this commit, or this
         // commit finds the failure.
-        if let Some(why) = self.failure() {
-            let why = why.to_owned();
-            return Ticket::resolved(Err(CommitError::Failed { why }));
+        if let Some(refusal) = self.refusal() {
+            return Ticket::resolved(Err(refusal));
         }
         if queue.closing {
             return Ticket::resolved(Err(CommitError::Closed));
@@ -228,9 +259,13 @@ impl Shared {
     pub(crate) fn refuse_queued(&self) {
         let requests = std::mem::take(&mut lock(&self.queue).requests);
         for request in requests {
-            let why = self.failure().unwrap_or("committer is gone").to_owned();
+            let gone = || CommitError::Failed {
+                why: "committer is gone".to_owned(),
+            };
             self.note_dequeued(request.bytes.len() as u64);
-            request.ticket.resolve(Err(CommitError::Failed { why }));
+            request
+                .ticket
+                .resolve(Err(self.refusal().unwrap_or_else(gone)));
         }
     }
 

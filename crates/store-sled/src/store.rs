@@ -388,7 +388,10 @@ impl Store for SledStore {
         };
         match (finished, self.failure()) {
             (Ok(()), None) => Ok(()),
-            (_, Some(why)) => Err(CommitError::Failed { why }),
+            (_, Some(why)) => {
+                let failed = CommitError::Failed { why };
+                Err(self.front.shared.refusal().unwrap_or(failed))
+            }
             (Err(error), None) => Err(CommitError::Failed {
                 why: in_full(&error),
             }),

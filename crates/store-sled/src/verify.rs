@@ -15,7 +15,7 @@ use crate::value::ValueError;
 /// What a walk over every row found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verification {
-    /// Runs whose journal was read.
+    /// Runs counted, or read when journals were.
     pub runs: u64,
     /// Entries in the journals that could be read.
     pub entries: u64,
@@ -86,6 +86,7 @@ impl Verification {
 /// Reads every row and folds every journal.
 pub(crate) fn verify<T: Table>(table: &T) -> Result<Verification, ReadError> {
     let mut found = recount(table)?;
+    found.runs = 0;
     verify_journals(table, &mut found)?;
     verify_heads(table, &mut found)?;
     verify_events(table, &mut found)?;
@@ -104,6 +105,7 @@ pub(crate) fn recount<T: Table>(table: &T) -> Result<Verification, ReadError> {
             Ok(())
         })?;
     }
+    found.runs = there.runs;
     let written = match Settled::read(table) {
         Ok(written) => written,
         Err(error) => {
