@@ -43,7 +43,7 @@ async fn fill(site: &Site) -> Result<Posted> {
         engine.ask_to_end()?;
     }
     let death = engine.death().await?;
-    let promised = [exit::OK, exit::FULL, exit::IO].map(Death::Exited);
+    let promised = [exit::OK, exit::FULL].map(Death::Exited);
     ensure!(promised.contains(&death), "{death:?}:\n{}", site.log_tail());
     println!(
         "{} acknowledged, {} refused, {} cut off, then {death:?}",
@@ -73,7 +73,7 @@ async fn is_still_full(site: &Site) -> Result<Vec<String>> {
             engine.death().await?
         }
     };
-    let promised = [exit::OK, exit::FULL, exit::IO].map(Death::Exited);
+    let promised = [exit::OK, exit::FULL].map(Death::Exited);
     ensure!(promised.contains(&death), "{death:?}:\n{}", site.log_tail());
     Ok(acknowledged)
 }

@@ -23,6 +23,4 @@ pub(crate) mod exit {
     pub(crate) const CORRUPT: i32 = 7;
     /// The disk is full.
     pub(crate) const FULL: i32 = 8;
-    /// The store stopped writing.
-    pub(crate) const IO: i32 = 11;
 }

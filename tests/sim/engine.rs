@@ -2,5 +2,6 @@
 
 mod control;
 mod crashes;
+mod reads;
 mod steps;
 mod world;

@@ -136,7 +136,17 @@ async fn open(
         ..config.engine.clone()
     };
     let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-    let engine = Engine::start(shared, registry, Clock::Wall, options).await?;
+    let engine = match Engine::start(shared, registry, Clock::Wall, options).await {
+        Ok(engine) => engine,
+        Err(error) => {
+            // A store that stopped knows better why than whoever could not read it.
+            let stopped = blocking(move || store.close()).await?.err();
+            return Err(match stopped.as_ref().map(Failure::of_stopped_store) {
+                Some((exit, code)) => Failure::new(exit, code, error),
+                None => error.into(),
+            });
+        }
+    };
     Ok(Open {
         server,
         engine,

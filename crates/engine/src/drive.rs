@@ -128,6 +128,7 @@ async fn session(
         // What the run came to is told to nobody, lists included, before it is durable.
         return match host.durable().await {
             Ok(()) => {
+                host.unmark();
                 if let Some(Some(outcome)) = host.with_state(|state| state.outcome.clone()) {
                     shared.ended(host.run(), &outcome);
                 }
@@ -259,6 +260,11 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
     let Some(run) = host.with_state(|state| state.run) else {
         return;
     };
+    // A request is refused only for what is durable: its row is deleted with the refusal.
+    if let Err(error) = host.durable().await {
+        host.commit_failed(&error);
+        return;
+    }
     let store = Arc::clone(&shared.store);
     match blocking(move || store.inbox(run)).await {
         Ok(rows) => rows

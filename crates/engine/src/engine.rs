@@ -1,6 +1,7 @@
 //! [`Engine`]: opening, the doors from outside, and shutting down.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use stepwell::{Client, Registry, RegistryError, SendError};
 use stepwell_core::run::Outcome;
 use stepwell_core::{EventId, RunId};
-use stepwell_store::{CommitError, Pressure, ReadError, Store};
+use stepwell_store::{Commit, CommitError, Pressure, ReadError, Seen, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -202,11 +203,19 @@ impl Engine {
         // Registered before the look: an end between the two is told.
         let wait = self.shared.await_end(run);
         let look = self.operator.outcome(run).await;
-        match look.map_err(|error| SendError::Unavailable {
-            why: error.to_string(),
-        })? {
-            Some(outcome) => Ok(outcome),
-            None => wait.await.map_err(|_| gone()),
+        if let Ok(None) = look {
+            if *self.shared.phase.borrow() == Phase::Letting {
+                return Err(gone());
+            }
+            return wait.await.map_err(|_| gone());
+        }
+        drop(wait);
+        self.shared.forget_gone(run);
+        match look {
+            Ok(outcome) => outcome.ok_or_else(gone),
+            Err(error) => Err(SendError::Unavailable {
+                why: error.to_string(),
+            }),
         }
     }
 
@@ -215,9 +224,9 @@ impl Engine {
     /// # Errors
     /// See [`OperateError`].
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
-        self.operator.cancel(run, reason).await?;
-        self.shared.wake(run, Wake::Request(run));
-        Ok(())
+        let (operator, reason) = (self.operator.clone(), reason.to_owned());
+        self.ask(run, async move { operator.cancel(run, &reason).await })
+            .await
     }
 
     /// Asks for a run to be released from quarantine; resolves once the request is durable.
@@ -225,9 +234,30 @@ impl Engine {
     /// # Errors
     /// See [`OperateError`].
     pub async fn resume(&self, run: RunId) -> Result<(), OperateError> {
-        self.operator.resume(run).await?;
-        self.shared.wake(run, Wake::Request(run));
-        Ok(())
+        let operator = self.operator.clone();
+        self.ask(run, async move { operator.resume(run).await })
+            .await
+    }
+
+    /// Leaves a request and wakes the run; goes on when the caller goes away, so that a request
+    /// that is durable is also heard.
+    async fn ask(
+        &self,
+        run: RunId,
+        leave: impl Future<Output = Result<(), OperateError>> + Send + 'static,
+    ) -> Result<(), OperateError> {
+        let shared = Arc::clone(&self.shared);
+        let asking = tokio::spawn(async move {
+            leave.await?;
+            shared.wake(run, Wake::Request(run));
+            Ok(())
+        });
+        asking.await.unwrap_or_else(|error| {
+            Err(OperateError::NotStored {
+                run,
+                why: error.to_string(),
+            })
+        })
     }
 
     /// How the engine is.
@@ -268,6 +298,7 @@ impl Engine {
         let mut gone = self.shards_gone.clone();
         let all_gone = async { while gone.changed().await.is_ok() {} };
         if tokio::time::timeout(limit, all_gone).await.is_ok() {
+            self.shared.end_waits();
             return Drained { parked: 0 };
         }
         let parked = self.shared.driven.load(Ordering::Relaxed);
@@ -281,6 +312,7 @@ impl Engine {
         {
             tracing::warn!("a shard is blocked and is left behind");
         }
+        self.shared.end_waits();
         Drained { parked }
     }
 
@@ -340,7 +372,29 @@ fn start_shards(shared: &Arc<Shared>) -> io::Result<watch::Receiver<()>> {
 async fn watch_until_drained(shared: Arc<Shared>) {
     let mut phase = shared.phase.subscribe();
     tokio::select! {
-        () = recovery::watch_agenda(shared) => {}
+        () = recovery::watch_agenda(Arc::clone(&shared)) => {}
+        () = watch_store(&shared) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+    }
+}
+
+/// How often a store nobody writes to is asked whether it still can be written.
+const LOOK_AT_STORE_EVERY: Duration = Duration::from_secs(1);
+
+/// Ends when the store has stopped writing behind everybody's back: settling may fail while no
+/// commit is under way to hear of it.
+async fn watch_store(shared: &Shared) {
+    while shared.store.failure().is_none() {
+        tokio::time::sleep(LOOK_AT_STORE_EVERY).await;
+    }
+    // The store says itself what it would tell a commit.
+    let nothing = Commit {
+        fence: shared.store.fence(),
+        seen: Seen::OWNER,
+        appends: Vec::new(),
+        changes: Vec::new(),
+    };
+    if let Err(error) = shared.store.commit(nothing).await {
+        shared.fail(&error);
     }
 }

@@ -32,10 +32,19 @@ pub(crate) struct InCompany(
 /// Held while a suspect has the engine to itself.
 #[derive(Debug)]
 pub(crate) struct Alone {
-    #[expect(dead_code, reason = "held for its Drop")]
     bodies: OwnedRwLockWriteGuard<()>,
-    #[expect(dead_code, reason = "held for its Drop")]
     turn: OwnedMutexGuard<()>,
+}
+
+impl Alone {
+    /// Gives the engine back while a body goes on: others come in, and the next suspect waits for
+    /// this body like for any other.
+    pub(crate) fn into_company(self) -> InCompany {
+        let Self { bodies, turn } = self;
+        let company = InCompany(bodies.downgrade());
+        drop(turn);
+        company
+    }
 }
 
 impl Gate {

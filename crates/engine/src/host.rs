@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use stepwell::host::{Admission, Host};
@@ -41,6 +42,9 @@ pub(crate) enum Stop {
     LetGo,
 }
 
+/// How long a body waits before it looks again whether the store has caught up.
+const PAUSE_UNDER_STRAIN: Duration = Duration::from_millis(10);
+
 /// One driven run.
 pub(crate) struct RunHost {
     shared: Arc<Shared>,
@@ -65,6 +69,10 @@ struct Inner {
     /// The body marked last, while it runs.
     in_flight: Option<(StepAddress, StepKind, u32)>,
     alone: Option<Alone>,
+    /// Held by a body that was alone and is no longer.
+    company: Option<InCompany>,
+    /// Whether shutting down dropped a body in flight.
+    cut_short: bool,
 }
 
 /// A run's state with what the store shows of it.
@@ -89,6 +97,8 @@ impl RunHost {
                 bodies: 0,
                 in_flight: None,
                 alone: None,
+                company: None,
+                cut_short: false,
                 state: Some(state),
             }),
             stirred: Notify::new(),
@@ -122,10 +132,19 @@ impl RunHost {
             let mut inner = self.inner.borrow_mut();
             (inner.alone.take(), inner.in_flight.clone())
         };
-        if let (Some(_), Some((step, kind, attempt))) = (&alone, in_flight) {
+        let Some(alone) = alone else { return };
+        if let Some((step, kind, attempt)) = in_flight {
             self.mark(Some((step, kind)), attempt);
+            self.inner.borrow_mut().company = Some(alone.into_company());
         }
-        drop(alone);
+    }
+
+    /// Takes the mark back: the drive ends in order, so the next opening has nothing to recover.
+    /// A body that was dropped in flight keeps its mark, which counts as an attempt.
+    pub(crate) fn unmark(&self) {
+        if let (Some(slot), false) = (&self.slot, self.inner.borrow().cut_short) {
+            slot.erase();
+        }
     }
 
     /// Begins another replay.
@@ -143,6 +162,9 @@ impl RunHost {
                 let inner = self.inner.borrow();
                 let draining = *phase.borrow_and_update();
                 if draining == Phase::Letting {
+                    let in_flight = inner.bodies > 0;
+                    drop(inner);
+                    self.let_go(in_flight);
                     return Stop::LetGo;
                 }
                 if inner.bodies == 0 {
@@ -162,6 +184,14 @@ impl RunHost {
                 () = stirred => {}
                 changed = phase.changed() => if changed.is_err() { return Stop::LetGo },
             }
+        }
+    }
+
+    /// Shutting down drops what is in flight: the attempt counts, and no crash is anybody's fault.
+    fn let_go(&self, in_flight: bool) {
+        if in_flight {
+            self.end_alone();
+            self.inner.borrow_mut().cut_short = true;
         }
     }
 
@@ -271,7 +301,8 @@ impl RunHost {
             }
         };
         let mut appends = Vec::new();
-        if !entries.is_empty() {
+        let empty = entries.is_empty();
+        if !empty {
             let (now_shown, due) = (shown(&state), agenda_of(&state));
             let head = (now_shown != inner.shown).then(|| RunHead::of(&state));
             let agenda = AgendaChange {
@@ -295,7 +326,11 @@ impl RunHost {
             appends,
             changes,
         };
-        inner.newest = Some(self.shared.store.commit(commit));
+        let ticket = self.shared.store.commit(commit);
+        if !empty {
+            // Without an entry a commit says nothing of those before it, and is waited for by none.
+            inner.newest = Some(ticket);
+        }
         if state.suspicion.is_none() {
             // Progress: whatever took the engine down, it was not this.
             inner.alone = None;
@@ -328,6 +363,10 @@ impl RunHost {
         if let Err(error) = self.durable().await {
             self.commit_failed(&error);
             return pending().await;
+        }
+        while self.shared.strained() && self.shared.open() {
+            // What is recorded must not outgrow what can be settled.
+            tokio::time::sleep(PAUSE_UNDER_STRAIN).await;
         }
         let alone = self.inner.borrow().alone.is_some();
         let company = if alone {
@@ -366,6 +405,7 @@ impl Drop for Body {
             let mut inner = self.host.inner.borrow_mut();
             inner.bodies -= 1;
             inner.in_flight = None;
+            inner.company = None;
         }
         self.host.shared.show(self.host.run, None);
         self.host.stirred.notify_waiters();
@@ -384,7 +424,7 @@ impl Host for HostHandle {
         self.0.policy.get()
     }
 
-    fn attempt_timeout(&self) -> std::time::Duration {
+    fn attempt_timeout(&self) -> Duration {
         self.0.shared.options.attempt_timeout
     }
 

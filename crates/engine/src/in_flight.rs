@@ -124,6 +124,16 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Says nothing any more. A failure is ignored: the mark is then stale or counts an attempt.
+    pub(crate) fn erase(&self) {
+        let at = self.number.saturating_mul(SLOT_BYTES as u64);
+        if let Err(error) = self.marks.file.write_all_at(&[0; SLOT_BYTES], at) {
+            tracing::debug!(%error, "mark could not be taken back");
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut slots = self

@@ -159,11 +159,7 @@ fn room(shared: &Shared) -> Result<(), SendError> {
             retry_after_s: 1,
         });
     }
-    let pressure = shared.store.pressure();
-    let held = pressure
-        .queued_bytes
-        .saturating_add(pressure.unsettled_bytes);
-    if held >= shared.options.store_bytes_max {
+    if shared.strained() {
         return Err(SendError::Busy {
             what: "bytes waiting for the disk",
             retry_after_s: 1,

@@ -75,6 +75,7 @@ impl Shared {
             first
         });
         if first {
+            self.end_waits();
             tracing::error!(%error, "store stopped writing; restart the engine");
         }
     }
@@ -99,6 +100,34 @@ impl Shared {
             // Whoever asked may have gone, which is theirs to do.
             drop(sender.send(outcome.clone()));
         }
+    }
+
+    /// Nobody will hear of an end any more: waiting for one fails.
+    pub(crate) fn end_waits(&self) {
+        self.waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Forgets those who stopped waiting for `run`.
+    pub(crate) fn forget_gone(&self, run: RunId) {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiters.get_mut(&run) {
+            waiting.retain(|sender| !sender.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(&run);
+            }
+        }
+    }
+
+    /// Whether the store holds back as much as it may.
+    pub(crate) fn strained(&self) -> bool {
+        let pressure = self.store.pressure();
+        let held = pressure
+            .queued_bytes
+            .saturating_add(pressure.unsettled_bytes);
+        held >= self.options.store_bytes_max
     }
 
     /// Whether new bodies may start.

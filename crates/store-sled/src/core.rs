@@ -87,6 +87,12 @@ impl<D: Disk, T: Table> Core<D, T> {
         let fence = Fence(log.opening());
         let checkpointed = log.settled().0;
         let shared = Arc::new(Shared::new(fence, options, settled, checkpointed));
+        shared.note_tail(
+            scan.tail
+                .iter()
+                .map(|(_, record)| record.len() as u64)
+                .sum(),
+        );
         Ok(Self {
             front: Front {
                 gate: Arc::clone(&gate),

@@ -14,7 +14,8 @@ use crate::reader;
 use crate::record;
 use crate::settle::Gate;
 use crate::shared::Shared;
-use crate::table::Table;
+use crate::table::{Table, TableError};
+use crate::value::ValueError;
 
 /// Shared by every caller of one store; the methods are those of
 /// [`Store`](stepwell_store::Store).
@@ -92,8 +93,17 @@ impl<T: Table> Front<T> {
         let gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let table = gate.as_ref().ok_or(CommitError::Closed)?;
         let next = reader::position(table, append.run).map_err(|error| {
+            let why = match error {
+                // The disk may be found full by a read before whatever fills it says so.
+                ValueError::Table(TableError::Full { .. }) => return CommitError::Full,
+                ValueError::Table(error) => reader::failed(error).to_string(),
+                // Trouble of one run: its owner folds again, finds the damage and sets it aside.
+                ValueError::Damaged(_) => {
+                    let (run, expected) = (append.run, append.expected);
+                    return CommitError::OutOfSequence { run, expected };
+                }
+            };
             // A store that stopped fails its reads for the same reason.
-            let why = error.to_string();
             self.shared.refusal().unwrap_or(CommitError::Failed { why })
         })?;
         Ok(Some(Look { next, seen }))

@@ -115,19 +115,20 @@ fn journal_block<T: Table>(
 }
 
 /// The sequence next in the journal of `run`, 0 when there is none.
-pub(crate) fn position<T: Table>(table: &T, run: RunId) -> Result<Seq, ReadError> {
+pub(crate) fn position<T: Table>(table: &T, run: RunId) -> Result<Seq, ValueError> {
     let prefix = keys::journal_of(run);
-    let last = table
-        .scan(&prefix, end_of(&prefix).as_deref(), Order::Descending, 1)
-        .map_err(failed)?;
+    let last = table.scan(&prefix, end_of(&prefix).as_deref(), Order::Descending, 1)?;
     let Some((key, row)) = last.into_iter().next() else {
         return Ok(Seq::FIRST);
     };
     let seq = keys::parse_journal(&key).map_or(Seq::FIRST, |(_, seq)| seq);
     match journal_block(table, run, &key, row) {
         Ok(block) => Ok(block.first.plus(block.entries.len() as u64)),
-        Err(ValueError::Damaged(what)) => Err(ReadError::Damaged { run, seq, what }),
-        Err(ValueError::Table(error)) => Err(failed(error)),
+        Err(ValueError::Damaged(what)) => {
+            let damage = ReadError::Damaged { run, seq, what };
+            Err(ValueError::Damaged(damage.to_string()))
+        }
+        Err(error @ ValueError::Table(_)) => Err(error),
     }
 }
 

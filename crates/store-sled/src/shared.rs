@@ -350,6 +350,13 @@ impl Shared {
         self.moved.notify_all();
     }
 
+    /// Records of `bytes` in all that the last checkpoint does not cover were found at opening:
+    /// the next one is due for them too, or each opening would rewrite a longer tail.
+    pub(crate) fn note_tail(&self, bytes: u64) {
+        lock(&self.flow).unchecked_bytes += bytes;
+        self.moved.notify_all();
+    }
+
     /// What the table holds at least.
     pub(crate) fn settled(&self) -> Settled {
         lock(&self.flow).settled

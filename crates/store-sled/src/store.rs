@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use stepwell_commit_log::{RealDisk, Scan, SegmentReport};
+use stepwell_commit_log::{Log, RealDisk, Scan, SegmentReport};
 use stepwell_core::{Entry, EventId, Fence, RunId, Timestamp};
 use stepwell_store::{
     Commit, CommitError, EventRow, InboxId, InboxRow, Pressure, ReadError, RunFilter, RunHead,
@@ -144,6 +144,11 @@ impl SledStore {
             store: scan.store.to_string(),
             sealed: scan.seal.is_some(),
             tail_records: scan.tail.len() as u64,
+        };
+        let (disk, scan) = if opened.sealed {
+            break_seal(&directory, disk, &scan, &options)?
+        } else {
+            (disk, scan)
         };
         let table = SledTable::open(&directory.generation())?;
         if !opened.sealed
@@ -444,6 +449,23 @@ fn examine(directory: &Directory, options: &Options) -> Result<(RealDisk, Scan),
     if let Some(state) = &scan.seal {
         Seal::decode(state)?.check(&directory.generation())?;
     }
+    Ok((disk, scan))
+}
+
+/// Takes the log over once before sled is opened, so that it ends without a seal: sled writes to
+/// its files as it opens, and a seal that still stood would call them damaged.
+fn break_seal(
+    directory: &Directory,
+    disk: RealDisk,
+    scan: &Scan,
+    options: &Options,
+) -> Result<(RealDisk, Scan), OpenError> {
+    let log = Log::take_over(disk, options.log, scan, random_salt());
+    drop(log.map_err(OpenError::of_log)?);
+    // Crash here: the store is one that was not closed, and nothing is missing from it.
+    let log = directory.log();
+    let mut disk = RealDisk::new(&log).map_err(|error| OpenError::io(&log, error))?;
+    let scan = core::scan(&mut disk, options)?;
     Ok((disk, scan))
 }
 

@@ -143,25 +143,24 @@ async fn die_in_flight(
     calls: &Calls,
     deaths: u32,
 ) -> stepwell::RunId {
-    let engine = engine_with(memory.clone(), stuck_for(deaths, calls), marked(directory)).await;
-    let run = match engine
-        .operator()
-        .event(stepwell::EventId::new("ask"))
-        .await
-        .unwrap()
-    {
-        Some(row) => row.runs[0],
-        None => begin(&engine).await,
-    };
-    until(&engine, run, |view| {
-        view.in_flight
-            .as_ref()
-            .is_some_and(|in_flight| in_flight.attempt > 0)
-    })
-    .await;
-    // Nothing is tidied up: marks stay as a death leaves them.
-    engine.drain(Duration::ZERO).await;
-    run
+    // Dropped with everything on it and nothing tidied up: marks stay as a death leaves them.
+    let life = tokio::task::LocalSet::new();
+    let lived = life.run_until(async {
+        let engine = engine_with(memory.clone(), stuck_for(deaths, calls), marked(directory)).await;
+        let ask = stepwell::EventId::new("ask");
+        let run = match engine.operator().event(ask).await.unwrap() {
+            Some(row) => row.runs[0],
+            None => begin(&engine).await,
+        };
+        until(&engine, run, |view| {
+            view.in_flight
+                .as_ref()
+                .is_some_and(|in_flight| in_flight.attempt > 0)
+        })
+        .await;
+        run
+    });
+    lived.await
 }
 
 #[test]
@@ -203,5 +202,37 @@ fn a_run_that_sees_three_crashes_alone_is_quarantined() {
         ];
         assert_eq!(told, expected);
         assert_eq!(calls.of("stuck"), 4);
+    });
+}
+
+#[test]
+fn shutting_down_counts_the_attempt_it_drops_and_convicts_nobody() {
+    paused(async {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut memory, calls) = (MemoryStore::new(), Calls::default());
+        let mut run = None;
+        for _ in 0..5 {
+            let stuck = stuck_for(5, &calls);
+            let engine = engine_with(memory.clone(), stuck, marked(&directory)).await;
+            let begun = match run {
+                Some(run) => run,
+                None => begin(&engine).await,
+            };
+            run = Some(begun);
+            until(&engine, begun, |view| {
+                view.in_flight
+                    .as_ref()
+                    .is_some_and(|in_flight| in_flight.attempt > 0)
+            })
+            .await;
+            assert_eq!(engine.drain(Duration::ZERO).await.parked, 1);
+            memory = memory.reopen();
+        }
+        let engine = engine_with(memory, stuck_for(5, &calls), marked(&directory)).await;
+        let outcome = engine.outcome(run.unwrap()).await.unwrap();
+        assert_eq!(
+            outcome,
+            Outcome::Completed(stepwell::Payload::from_json("6"))
+        );
     });
 }

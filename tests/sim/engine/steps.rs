@@ -274,12 +274,16 @@ fn a_body_waits_until_everything_its_run_journaled_is_durable() {
             let engine = engine.clone();
             async move { engine.publish(vec![asked(Some("ask"))]).await }
         });
-        let turns = async |count: u32| {
-            for _ in 0..count {
+        // Until as many commits wait for the disk, and then long enough for code to run too far.
+        let waiting = async |commits: usize| {
+            while store.pending() < commits {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..200 {
                 tokio::task::yield_now().await;
             }
         };
-        turns(200).await;
+        waiting(1).await;
         assert!(
             !publishing.is_finished(),
             "an event is acknowledged only when durable"
@@ -287,21 +291,21 @@ fn a_body_waits_until_everything_its_run_journaled_is_durable() {
         assert_eq!(calls.of("one"), 0);
         store.sync();
         publishing.await.unwrap().unwrap();
-        turns(200).await;
+        waiting(1).await;
         assert_eq!(
             [calls.of("one"), calls.of("two")],
             [1, 0],
             "step two rests on step one"
         );
         store.sync();
-        turns(200).await;
+        waiting(1).await;
         assert_eq!([calls.of("two"), calls.of("three")], [1, 0]);
         store.sync();
-        turns(200).await;
+        waiting(2).await;
         assert_eq!(calls.of("three"), 1);
         assert_eq!(
             store.pending(),
-            1 + 1,
+            2,
             "the last result and the end wait for one sync"
         );
         store.sync();

@@ -106,8 +106,17 @@ pub(crate) fn options() -> Options {
 }
 
 pub(crate) async fn engine_with(store: impl Store, registry: Registry, options: Options) -> Engine {
+    engine_over(Arc::new(store), registry, options).await
+}
+
+/// An engine over a store that the test keeps a hand on.
+pub(crate) async fn engine_over(
+    store: Arc<dyn Store>,
+    registry: Registry,
+    options: Options,
+) -> Engine {
     let clock = CLOCK.get().expect("the test runs inside `paused`");
-    Engine::start(Arc::new(store), registry, clock, options)
+    Engine::start(store, registry, clock, options)
         .await
         .unwrap()
 }

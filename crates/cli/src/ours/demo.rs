@@ -37,7 +37,11 @@ pub(crate) struct Demo;
 impl ProductCommand for Demo {
     fn command(&self) -> Command {
         let about = "Fulfil an order while the engine is killed, twice";
-        OutputArgs::augment_args(Command::new("demo").about(about).after_help(EXAMPLE))
+        // What the arguments say of themselves must not stand in for what the command does.
+        OutputArgs::augment_args(Command::new("demo"))
+            .about(about)
+            .long_about(about)
+            .after_help(EXAMPLE)
     }
 
     fn run<'a>(&'a self, matches: &'a ArgMatches) -> BoxFuture<'a, Result<(), Failure>> {
