@@ -20,8 +20,9 @@ use crate::power::engine::serve;
 use crate::power::rig::{Broken, Rig};
 use crate::power::tools::{finish, system, tools};
 
-/// Calls that change or sync files. Opening a file that is not there is among them.
-const CALLS: [&str; 14] = [
+/// Calls that change or sync files. Files opened, and so made, are counted by the preloaded library,
+/// which leaves out the hundreds that a program opens for itself.
+const CALLS: [&str; 13] = [
     "write",
     "writev",
     "pwrite64",
@@ -35,7 +36,6 @@ const CALLS: [&str; 14] = [
     "unlinkat",
     "rmdir",
     "mkdir",
-    "openat",
 ];
 
 /// More calls of one kind than any opening makes: a sweep that comes here runs in circles.
