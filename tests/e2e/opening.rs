@@ -39,7 +39,7 @@ const CALLS: [&str; 13] = [
 ];
 
 /// More calls of one kind than any opening makes: a sweep that comes here runs in circles.
-const CALLS_MAX: u32 = 2_000;
+const CALLS_MAX: u32 = 300;
 
 /// What the disturbed engine opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
