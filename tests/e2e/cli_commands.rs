@@ -1,8 +1,9 @@
 //! Client commands: against an engine, straight on the directory, and with what exit code.
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::cli_stage::{Served, ended, fed, json, order, printed, refusal};
+use crate::cli_stage::{Served, Waiting, ended, fed, json, order, printed, refusal};
 
 /// An engine that fulfilled one order under the event id `cli-1`, and its run's id.
 async fn fulfilled(data: &std::path::Path) -> (Served, String) {
@@ -241,4 +242,44 @@ fn workflows_and_completions_need_no_engine() {
             "{shell}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_second_command_on_a_directory_is_told_of_the_lock_and_not_sent_to_an_engine_that_died() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, run) = fulfilled(data.path()).await;
+    let dir = data.path().to_str().unwrap();
+    engine.signal(Signal::SIGKILL);
+    engine.wait();
+    assert!(
+        data.path().join("engine.json").exists(),
+        "what the engine said of itself stays behind"
+    );
+    let (code, said) = refusal(&ended(&["send", "a", "--data", dir]));
+    assert_eq!(code, 12, "{said}");
+    assert!(said.contains("no engine has"), "{said}");
+
+    // It has the directory open for as long as its standard input may name more runs.
+    let mut first = Waiting::start(&["runs", "show", "-", "-o", "ids", "--data", dir]);
+    first.until_it_holds(data.path());
+    for words in [
+        vec!["runs", "list", "--data", dir],
+        vec!["journal", "show", &run, "--data", dir],
+        vec!["store", "info", "--data", dir],
+    ] {
+        let (code, said) = refusal(&ended(&words));
+        assert_eq!(code, 6, "{words:?}: {said}");
+        let holder = format!("process {}", first.pid());
+        assert!(
+            said.contains(&holder) && said.contains("code store-locked "),
+            "{words:?}: {said}"
+        );
+    }
+    let (code, said) = refusal(&ended(&["send", "a", "--data", dir]));
+    assert_eq!(code, 12, "{said}");
+    assert_eq!(first.told(&run), format!("{run}\n"));
+    assert_eq!(
+        printed(&ended(&["runs", "list", "-o", "ids", "--data", dir])).trim(),
+        run
+    );
 }

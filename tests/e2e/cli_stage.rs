@@ -1,6 +1,6 @@
 //! The real binary as a process: an engine in the background, commands to their end.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -49,6 +49,58 @@ pub(crate) fn fed(words: &[&str], input: &str) -> Output {
         .write_all(input.as_bytes())
         .unwrap();
     child.wait_with_output().unwrap()
+}
+
+/// A command that goes on until its standard input ends; killed when dropped.
+pub(crate) struct Waiting(Child);
+
+impl Waiting {
+    pub(crate) fn start(words: &[&str]) -> Self {
+        let child = stepwell()
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until it has `data` open.
+    pub(crate) fn until_it_holds(&self, data: &Path) {
+        let begun = Instant::now();
+        let own = format!("{}\n", self.pid());
+        while !std::fs::read_to_string(data.join("lock")).is_ok_and(|holder| holder == own) {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{} is never opened",
+                data.display()
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    /// Writes `line`, ends its standard input, and answers what it printed.
+    pub(crate) fn told(&mut self, line: &str) -> String {
+        let mut input = self.0.stdin.take().unwrap();
+        writeln!(input, "{line}").unwrap();
+        drop(input);
+        let mut text = String::new();
+        let mut output = self.0.stdout.take().unwrap();
+        output.read_to_string(&mut text).unwrap();
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+        text
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Already gone when it was waited for.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// The exit code and what was said on standard error.

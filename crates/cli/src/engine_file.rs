@@ -1,5 +1,6 @@
 //! `engine.json` in the data directory: where the engine that holds the directory can be reached.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// The file's name.
 const NAME: &str = "engine.json";
+
+/// The file that whoever has a data directory open keeps locked, with their process in it.
+const LOCK: &str = "lock";
 
 /// What a running engine says of itself. Only a hint: the lock alone says who holds a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +31,27 @@ impl EngineFile {
         serde_json::from_slice(&text).ok()
     }
 
+    /// The engine that holds `data`, when it is the process `pid` that has the directory open. What
+    /// an engine that died left behind tells of nobody.
+    pub(crate) fn of_holder(data: &Path, pid: Option<u32>) -> Option<Self> {
+        Self::read(data).filter(|engine| pid == Some(engine.pid))
+    }
+
+    /// The engine that has `data` open. Nothing is opened: the lock is looked at and let go.
+    pub(crate) fn of_running(data: &Path) -> Option<Self> {
+        let lock = File::open(data.join(LOCK)).ok()?;
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            Ok(()) | Err(TryLockError::Error(_)) => return None,
+        }
+        let holder = io::read_to_string(lock).ok()?;
+        Self::of_holder(data, holder.trim().parse().ok())
+    }
+
     /// Puts the file in place whole, replacing what an engine that died left there.
     pub(crate) fn write(&self, data: &Path) -> io::Result<()> {
         let draft = data.join(format!("{NAME}.{}", self.pid));
-        let mut file = std::fs::File::create(&draft)?;
+        let mut file = File::create(&draft)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
         drop(file);
         // Crash here: the draft stays behind and nobody reads it.

@@ -1,6 +1,7 @@
 //! What a command says when it could not do its work, and the code it ends with.
 
 use std::fmt;
+use std::path::Path;
 
 use stepwell_core::EventId;
 use stepwell_engine::{OperateError, StartError};
@@ -65,6 +66,14 @@ impl Failure {
             _ => Exit::Failed,
         };
         Self::said(exit, &body.code, body.message)
+    }
+
+    /// Only a running engine will do, and none has `data` open.
+    pub(crate) fn no_engine_in(data: &Path) -> Self {
+        let data = data.display();
+        let sentence =
+            format!("no engine has {data} open: start one with `stepwell serve --data {data}`");
+        Self::said(Exit::Unreachable, "engine-unreachable", sentence)
     }
 
     /// There is no event with this id.

@@ -54,10 +54,13 @@ impl Target {
         };
         match Offline::open(data).await {
             Ok(store) => Ok(Reach::Store(store)),
-            Err(locked @ OpenError::Locked { .. }) => match EngineFile::read(data) {
-                Some(engine) => Ok(Reach::Engine(Http::new(&engine.url)?)),
-                None => Err(locked.into()),
-            },
+            Err(OpenError::Locked { directory, pid }) => {
+                match EngineFile::of_holder(data, pid) {
+                    Some(engine) => Ok(Reach::Engine(Http::new(&engine.url)?)),
+                    // Another command, or an engine that is still opening.
+                    None => Err(OpenError::Locked { directory, pid }.into()),
+                }
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -65,9 +68,9 @@ impl Target {
     /// The engine, where only a running one will do.
     pub(crate) fn engine(&self) -> Result<Http, Failure> {
         if let Some(data) = &self.data {
-            return match EngineFile::read(data) {
+            return match EngineFile::of_running(data) {
                 Some(engine) => Http::new(&engine.url),
-                None => Err(Http::silent(&format!("for {}", data.display()))),
+                None => Err(Failure::no_engine_in(data)),
             };
         }
         let given = self.url.clone();
