@@ -186,7 +186,15 @@ async fn every_refusal_has_its_exit_code() {
             "store-locked",
         ),
         (
-            vec!["serve", "--retries", "100000", "--data", absent],
+            vec![
+                "serve",
+                "--log-format",
+                "text",
+                "--retries",
+                "100000",
+                "--data",
+                absent,
+            ],
             2,
             "config-refused",
         ),
@@ -282,4 +290,77 @@ async fn a_second_command_on_a_directory_is_told_of_the_lock_and_not_sent_to_an_
         printed(&ended(&["runs", "list", "-o", "ids", "--data", dir])).trim(),
         run
     );
+}
+
+#[tokio::test]
+async fn send_says_when_no_run_was_started_and_where_to_look() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Served::dev(data.path());
+    let url = engine.url.as_str();
+    for words in [&[][..], &["--wait"], &["-o", "json"]] {
+        let misspelt = ["send", "store/order.plcaed", "--url", url];
+        let (code, said) = refusal(&ended(&[&misspelt, words].concat()));
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("store/order.plcaed") && said.contains("`stepwell workflows list`"),
+            "{said}"
+        );
+    }
+    let whole: Value = serde_json::from_str(&order("heard")).unwrap();
+    let order_data = whole["data"].to_string();
+    let sent = ended(&["send", "store/order.placed", &order_data, "--url", url]);
+    assert_eq!(refusal(&sent), (0, String::new()));
+}
+
+#[tokio::test]
+async fn store_info_answers_the_same_fields_with_an_engine_and_without() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, _) = fulfilled(data.path()).await;
+    let dir = data.path().to_str().unwrap();
+    let info = |at: [&str; 2]| {
+        json(&ended(
+            &[&["store", "info", "-o", "json"], &at[..]].concat(),
+        ))
+    };
+    let online = info(["--url", &engine.url]);
+    assert_eq!(online["engine"]["status"], "ok");
+    assert_eq!(engine.stop().code(), Some(0));
+    let offline = info(["--data", dir]);
+    let fields =
+        |info: &Value| -> Vec<String> { info.as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(fields(&online), fields(&offline));
+    assert_eq!(offline["engine"], Value::Null);
+    for same in ["directory", "store", "formats", "generation"] {
+        assert_eq!(online[same], offline[same], "{same}");
+    }
+    let opening = |info: &Value| info["opening"].as_u64().unwrap();
+    assert!(opening(&online) < opening(&offline));
+    assert_eq!(
+        (&offline["runs"], &offline["clean"]),
+        (&json!(1), &json!(true))
+    );
+    let table = printed(&ended(&["store", "info", "--data", dir]));
+    assert!(table.contains("no engine runs on it"), "{table}");
+}
+
+#[tokio::test]
+async fn a_refused_command_closes_the_directory_as_cleanly_as_any_other() {
+    let data = tempfile::tempdir().unwrap();
+    let (engine, run) = fulfilled(data.path()).await;
+    assert_eq!(engine.stop().code(), Some(0));
+    let dir = data.path().to_str().unwrap();
+    for (words, exit) in [
+        (vec!["runs", "show", "7Z"], 4),
+        (vec!["runs", "cancel", &run], 13),
+        (vec!["runs", "resume", &run], 13),
+        (vec!["journal", "show", "l!"], 2),
+        (vec!["journal", "tail", "7Z"], 4),
+        (vec!["journal", "verify", "7Z"], 4),
+    ] {
+        let (code, said) = refusal(&ended(&[&words[..], &["--data", dir]].concat()));
+        assert_eq!(code, exit, "{words:?}: {said}");
+        let info = json(&ended(&["store", "info", "-o", "json", "--data", dir]));
+        assert_eq!(info["clean"], true, "{words:?}");
+    }
 }

@@ -33,7 +33,15 @@ fn a_port_that_is_taken_is_found_before_the_store_is_touched() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let other = data.path().join("other");
-    let output = ended(&["serve", "--port", &port, "--data", other.to_str().unwrap()]);
+    let output = ended(&[
+        "serve",
+        "--log-format",
+        "text",
+        "--port",
+        &port,
+        "--data",
+        other.to_str().unwrap(),
+    ]);
     let (code, said) = refusal(&output);
     assert_eq!(code, 11, "{said}");
     assert!(
@@ -134,4 +142,66 @@ async fn while_it_drains_it_says_so_and_a_second_signal_ends_it_at_once() {
     let engine = Served::dev(data.path());
     let runs = engine.ended_runs("hangs").await;
     assert_eq!(runs[0]["status"], "completed", "{runs:?}");
+}
+
+/// The lines as JSON objects.
+fn objects<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
+    let object = |line: &'a str| {
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert!(object["level"].is_string(), "{line}");
+        object
+    };
+    lines.into_iter().map(object).collect()
+}
+
+#[tokio::test]
+async fn with_a_log_in_json_every_line_of_an_engine_is_an_object() {
+    let data = tempfile::tempdir().unwrap();
+    for filter in ["debug", "off"] {
+        let mut command = stepwell();
+        command
+            .args(["serve", "--port", "0", "--log-format", "json"])
+            .args(["--log", filter, "--data"])
+            .arg(data.path())
+            .env("STEPWELL_EVENT_KEYS", "key");
+        let mut engine = Served::start(command);
+        let (status, _) = engine.post("/e/key", r#"{"name":"a","data":1}"#).await;
+        assert_eq!(status, 200);
+        engine.signal(Signal::SIGTERM);
+        let lines = engine.every_line();
+        assert_eq!(engine.wait().code(), Some(0));
+        let objects = objects(lines.iter().map(String::as_str));
+        // What is said rather than logged is there whatever the filter says.
+        for words in ["stepwell listens on", "SIGTERM: draining", "stopped; 0 run"] {
+            let said = |object: &Value| {
+                object["message"]
+                    .as_str()
+                    .is_some_and(|message| message.starts_with(words))
+            };
+            assert!(objects.iter().any(said), "{words}: {lines:#?}");
+        }
+    }
+}
+
+#[test]
+fn with_a_log_in_json_a_refusal_is_an_object_with_code_and_exit() {
+    let data = tempfile::tempdir().unwrap();
+    let _holder = Served::dev(data.path());
+    let dir = data.path().to_str().unwrap();
+    for (words, exit, code) in [
+        (vec!["--port", "0"], 6, "store-locked"),
+        (vec!["--retries", "100000"], 2, "config-refused"),
+        (vec!["--log", "=="], 2, "config-refused"),
+    ] {
+        let serve = ["serve", "--log-format", "json", "--data", dir];
+        let (found, said) = refusal(&ended(&[&serve, &words[..]].concat()));
+        assert_eq!(found, exit, "{said}");
+        let objects = objects(said.lines());
+        let last = objects.last().unwrap();
+        assert_eq!(
+            (&last["level"], &last["code"], &last["exit"]),
+            (&json!("ERROR"), &json!(code), &json!(exit)),
+            "{said}"
+        );
+    }
 }

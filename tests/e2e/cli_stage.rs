@@ -125,6 +125,7 @@ pub(crate) fn json(output: &Output) -> Value {
 pub(crate) struct Served {
     child: Child,
     lines: Receiver<String>,
+    heard: Vec<String>,
     pub(crate) url: String,
 }
 
@@ -154,6 +155,7 @@ impl Served {
         let mut served = Self {
             child,
             lines,
+            heard: Vec::new(),
             url: String::new(),
         };
         let line = served.until_said(LISTENS);
@@ -162,14 +164,18 @@ impl Served {
         served
     }
 
-    /// The next line that holds `words`.
+    /// The message of the next line that holds `words`.
     pub(crate) fn until_said(&mut self, words: &str) -> String {
-        let mut others = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(words) => return line,
-                Ok(line) => others.push(line),
-                Err(error) => panic!("never said {words:?} ({error}): {others:#?}"),
+                Ok(line) => {
+                    let said = message(&line);
+                    self.heard.push(line);
+                    if said.contains(words) {
+                        return said;
+                    }
+                }
+                Err(error) => panic!("never said {words:?} ({error}): {:#?}", self.heard),
             }
         }
     }
@@ -180,6 +186,13 @@ impl Served {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
+    }
+
+    /// Every line it says until its end, as they stand there.
+    pub(crate) fn every_line(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.heard);
+        lines.extend(self.lines.iter());
+        lines
     }
 
     /// Waits for the end.
@@ -243,6 +256,14 @@ impl Drop for Served {
         // Already gone when it was waited for.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// What a line of a log says: its message when it is an object, else all of it.
+fn message(line: &str) -> String {
+    match serde_json::from_str::<Value>(line) {
+        Ok(object) => object["message"].as_str().unwrap_or_default().to_owned(),
+        Err(_) => line.to_owned(),
     }
 }
 

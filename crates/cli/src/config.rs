@@ -16,7 +16,7 @@ use stepwell_server::{ServeLimits, Settings};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::logging::LogFormat;
+use crate::logging::{FILTER, LogFormat};
 
 /// The port unless told otherwise.
 pub(crate) const PORT: u16 = 8288;
@@ -138,6 +138,11 @@ pub(crate) struct Config {
 }
 
 impl ServeArgs {
+    /// How log lines look, as far as the flag or the environment says.
+    pub(crate) fn log_format(&self) -> Option<LogFormat> {
+        self.log_format
+    }
+
     /// These flags over the configuration file they name, checked.
     pub(crate) fn resolve(self, data_default: &str) -> Result<Config, Failure> {
         let file = match &self.config {
@@ -230,7 +235,7 @@ impl ServeArgs {
             event_keys,
             operator_token,
             body_bytes_max,
-            log: self.log.unwrap_or_else(|| "info".to_owned()),
+            log: self.log.unwrap_or_else(|| FILTER.to_owned()),
             log_format: self.log_format,
         })
     }

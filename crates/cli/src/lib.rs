@@ -37,6 +37,7 @@ mod commands;
 mod config;
 mod engine_file;
 mod exit;
+mod facts;
 mod failure;
 mod ids;
 mod logging;

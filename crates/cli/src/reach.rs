@@ -47,8 +47,21 @@ pub(crate) enum Reach {
 }
 
 impl Target {
+    /// Does `work` there. A data directory is closed cleanly whatever came of it, so that a mistyped
+    /// id does not leave the next opening with a tail to replay.
+    pub(crate) async fn visit<T>(
+        &self,
+        work: impl AsyncFnOnce(&Reach) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let reach = self.reach().await?;
+        let done = work(&reach).await;
+        let closed = reach.close().await;
+        // What failed first is what there is to tell.
+        done.and_then(|done| closed.map(|()| done))
+    }
+
     /// The way there. Opening a data directory takes its lock until [`Reach::close`].
-    pub(crate) async fn reach(&self) -> Result<Reach, Failure> {
+    async fn reach(&self) -> Result<Reach, Failure> {
         let Some(data) = &self.data else {
             return Ok(Reach::Engine(self.engine()?));
         };
@@ -188,7 +201,7 @@ impl Reach {
     }
 
     /// Gives a data directory back, cleanly closed.
-    pub(crate) async fn close(self) -> Result<(), Failure> {
+    async fn close(self) -> Result<(), Failure> {
         match self {
             Self::Engine(_) => Ok(()),
             Self::Store(store) => store.close().await,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use stepwell::Registry;
 use stepwell_engine::{Clock, Drained, Engine, Options};
-use stepwell_server::{Keys, Server, Settings, Token};
+use stepwell_server::{Keys, Server, Settings, StoreLook, Token};
 use stepwell_store::{CommitError, Store};
 use stepwell_store_sled::SledStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::config::Config;
 use crate::engine_file::EngineFile;
 use crate::exit::Exit;
+use crate::facts::store_facts;
 use crate::failure::Failure;
 use crate::product::{Connected, Environment, Product, Routes, Setting};
 use crate::talk::say;
@@ -71,7 +72,8 @@ pub(crate) async fn serve(
         let sentence = format!("engine.json cannot be written in {data}: {error}");
         Failure::said(Exit::Io, "store-io", sentence)
     })?;
-    let router = stepwell_server::router(engine.clone(), settings(&config, &engine, routes));
+    let settings = settings(&config, &engine, &store, routes);
+    let router = stepwell_server::router(engine.clone(), settings);
     ready(&url);
     let drain_limit = config.drain_limit;
     let ending = async {
@@ -155,7 +157,13 @@ async fn open(
     })
 }
 
-fn settings(config: &Config, engine: &Engine, routes: Vec<Routes>) -> Settings {
+fn settings(
+    config: &Config,
+    engine: &Engine,
+    store: &Arc<SledStore>,
+    routes: Vec<Routes>,
+) -> Settings {
+    let store = Arc::clone(store);
     let product = routes.into_iter().fold(Router::new(), |all, routes| {
         all.merge(routes(engine.client()))
     });
@@ -164,6 +172,7 @@ fn settings(config: &Config, engine: &Engine, routes: Vec<Routes>) -> Settings {
         operator_token: config.operator_token.as_deref().map(Token::new),
         body_bytes_max: config.body_bytes_max,
         event_bytes_max: config.engine.event_bytes_max,
+        store: Some(StoreLook::new(move || store_facts(&store))),
         product,
         ..Settings::default()
     }

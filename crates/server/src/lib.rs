@@ -25,4 +25,4 @@ pub use guard::Peer;
 pub use keys::{Keys, Token};
 pub use router::router;
 pub use serve::{ServeLimits, Server};
-pub use settings::Settings;
+pub use settings::{Settings, StoreLook};

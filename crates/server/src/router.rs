@@ -37,6 +37,7 @@ pub fn router(engine: Engine, mut settings: Settings) -> Router {
         .route("/runs/{id}/cancel", post(routes::cancel::cancel))
         .route("/runs/{id}/resume", post(routes::resume::resume))
         .route("/workflows", get(routes::workflows::list))
+        .route("/store", get(routes::store::show))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_route)
         .layer(middleware::from_fn_with_state(token, operators_only));

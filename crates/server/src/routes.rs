@@ -9,6 +9,7 @@ pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod send;
+pub(crate) mod store;
 pub(crate) mod workflows;
 
 use stepwell_core::RunId;

@@ -9,6 +9,7 @@ mod health;
 mod journal;
 mod raw;
 mod run;
+mod store;
 mod time;
 mod workflow;
 
@@ -17,6 +18,7 @@ pub use health::HealthJson;
 pub use journal::{EntryJson, EntryKind, JournalJson, StepJsonKind};
 pub use raw::Raw;
 pub use run::{FailureJson, InFlightJson, RunJson, RunListJson};
+pub use store::{StoreFormatsJson, StoreJson};
 pub use time::Instant;
 pub use workflow::WorkflowJson;
 

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::product::{Environment, Product, Rehearsal};
 use crate::serving;
-use crate::talk::say;
+use crate::talk::{self, say};
 
 /// The event key accepted besides those that are set.
 const KEY: &str = "dev";
@@ -26,8 +26,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(), Failure> {
-    let mut config = args.serve.resolve(".stepwell")?;
-    logging::start(&config.log, config.log_format)?;
+    let mut config = logging::configure(args.serve, ".stepwell")?;
     config.event_keys.push(KEY.to_owned());
     let mut rehearsals = Vec::new();
     for product in products {
@@ -48,6 +47,10 @@ pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(),
 fn show(url: &str, rehearsals: &[Rehearsal]) {
     for rehearsal in rehearsals {
         say(format_args!("stand-ins on {}", rehearsal.url));
+    }
+    if talk::logged() {
+        // Advice is for whoever sits before it.
+        return;
     }
     say(format_args!("\nTry:"));
     for rehearsal in rehearsals {

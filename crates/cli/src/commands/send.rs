@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs, Table};
 use crate::reach::{Reach, Target};
+use crate::talk::say;
 
 /// How often runs are looked at while they are waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -91,10 +92,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let sentence = format!("engine answered no id for event {}", args.name);
         return Err(Failure::said(Exit::Failed, "failed", sentence));
     };
+    let event = EventId::new(id.as_str());
+    let reach = Reach::Engine(engine);
     if !args.wait {
-        return output::one(args.shape.output, &sent, id, || format!("{id}\n"));
+        output::one(args.shape.output, &sent, id, || format!("{id}\n"))?;
+        // Whoever may send need not be allowed to look; the event is kept either way.
+        if let Ok(runs) = reach.runs_of_event(&event).await {
+            warn_if_none(&runs, &args.name);
+        }
+        return Ok(());
     }
-    let runs = ended(&Reach::Engine(engine), &EventId::new(id.as_str())).await?;
+    let runs = ended(&reach, &event).await?;
+    warn_if_none(&runs, &args.name);
     output::many(
         args.shape.output,
         &runs,
@@ -135,6 +144,15 @@ fn read(given: &str) -> Result<String, Failure> {
         Some(file) => {
             std::fs::read_to_string(Path::new(file)).map_err(|error| unreadable(file, error))
         }
+    }
+}
+
+/// An event that nobody listens for is kept all the same; most likely its name is mistyped.
+fn warn_if_none(runs: &[EventRunJson], name: &str) {
+    if runs.is_empty() {
+        say(format_args!(
+            "event {name} started no run: compare its name with those in `stepwell workflows list`"
+        ));
     }
 }
 

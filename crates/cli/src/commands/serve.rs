@@ -27,8 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(), Failure> {
-    let config = args.serve.resolve("stepwell-data")?;
-    logging::start(&config.log, config.log_format)?;
+    let config = logging::configure(args.serve, "stepwell-data")?;
     let (data, keys) = (config.data.clone(), config.event_keys.len());
     let environment = Environment::default();
     let ready = |url: &str| serving::announce(url, &data, keys);

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use stepwell_core::RunId;
 use stepwell_server::ErrorReport;
 use stepwell_server::wire::{
-    EventRunJson, HealthJson, JournalJson, ListJson, RunJson, RunListJson, SentJson, WorkflowJson,
+    EventRunJson, HealthJson, JournalJson, ListJson, RunJson, RunListJson, SentJson, StoreJson,
+    WorkflowJson,
 };
 
 use super::Wanted;
@@ -135,6 +136,10 @@ impl Http {
         query.extend(wanted.workflow.clone().map(|name| ("workflow", name)));
         query.extend(wanted.cursor.map(|run| ("cursor", run.to_string())));
         self.ask(Method::GET, &["v1", "runs"], &query, None).await
+    }
+
+    pub(crate) async fn store(&self) -> Result<StoreJson, Failure> {
+        self.ask(Method::GET, &["v1", "store"], &[], None).await
     }
 
     pub(crate) async fn workflows(&self) -> Result<ListJson<WorkflowJson>, Failure> {

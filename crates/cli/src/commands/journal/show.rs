@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::ids;
 use crate::output::{self, Format, OutputArgs};
-use crate::reach::Target;
+use crate::reach::{Reach, Target};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -25,10 +25,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    let id = ids::one(&reach, &args.run).await?;
-    let journal = reach.journal(id).await?;
-    reach.close().await?;
+    let look = async |reach: &Reach| reach.journal(ids::one(reach, &args.run).await?).await;
+    let journal = args.at.visit(look).await?;
     if args.shape.output == Format::Table {
         let heading = format!(
             "{} {} {}\n",

@@ -36,22 +36,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    let id = ids::one(&reach, &args.run).await?;
-    let mut shown = 0;
-    let journal = loop {
-        let journal = reach.journal(id).await?;
-        for entry in journal.entries.iter().skip(shown) {
-            output::print(&line(entry, args.shape.output)?)?;
-        }
-        shown = journal.entries.len();
-        // A data directory without an engine does not change by itself.
-        if over(&journal) || matches!(reach, Reach::Store(_)) {
-            break journal;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    reach.close().await?;
+    let format = args.shape.output;
+    let follow = async |reach: &Reach| follow(reach, &args.run, format).await;
+    let journal = args.at.visit(follow).await?;
     if over(&journal) && journal.status != RunStatus::Completed {
         let sentence = format!("run {} is {}", journal.run, journal.status);
         return Err(Failure::said(
@@ -61,6 +48,24 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Prints entries until the run is over; the journal as it is then.
+async fn follow(reach: &Reach, run: &str, format: Format) -> Result<JournalJson, Failure> {
+    let id = ids::one(reach, run).await?;
+    let mut shown = 0;
+    loop {
+        let journal = reach.journal(id).await?;
+        for entry in journal.entries.iter().skip(shown) {
+            output::print(&line(entry, format)?)?;
+        }
+        shown = journal.entries.len();
+        // A data directory without an engine does not change by itself.
+        if over(&journal) || matches!(reach, Reach::Store(_)) {
+            return Ok(journal);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn over(journal: &JournalJson) -> bool {

@@ -53,21 +53,12 @@ struct Found {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    let one = match &args.run {
-        Some(run) => Some(ids::one(&reach, run).await?),
-        None => None,
+    let look = async |reach: &Reach| match (&args.run, reach) {
+        (Some(run), _) => one_run(reach, run).await,
+        (None, Reach::Store(store)) => whole_store(store).await,
+        (None, Reach::Engine(_)) => every_run(reach).await,
     };
-    let report = match (&reach, one) {
-        (_, Some(run)) => {
-            let mut report = Report::default();
-            report.look(&reach, run).await?;
-            report
-        }
-        (Reach::Store(store), None) => whole_store(store).await?,
-        (Reach::Engine(_), None) => every_run(&reach).await?,
-    };
-    reach.close().await?;
+    let report = args.at.visit(look).await?;
     show(&report, args.shape.output)?;
     if report.damage.is_empty() {
         return Ok(());
@@ -78,6 +69,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         report.runs
     );
     Err(Failure::said(Exit::Corrupt, "damaged", sentence))
+}
+
+async fn one_run(reach: &Reach, run: &str) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    report.look(reach, ids::one(reach, run).await?).await?;
+    Ok(report)
 }
 
 async fn whole_store(offline: &Offline) -> Result<Report, Failure> {

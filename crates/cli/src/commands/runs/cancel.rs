@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::ids;
 use crate::output::{self, OutputArgs};
-use crate::reach::Target;
+use crate::reach::{Reach, Target};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -33,11 +33,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    for id in ids::resolve(&reach, &args.runs).await? {
-        let run = reach.cancel(id, &args.reason).await?;
-        let said = || format!("{} is asked to end\n", run.id);
-        output::one(args.shape.output, &run, &run.id, said)?;
-    }
-    reach.close().await
+    let ask = async |reach: &Reach| {
+        for id in ids::resolve(reach, &args.runs).await? {
+            let run = reach.cancel(id, &args.reason).await?;
+            let said = || format!("{} is asked to end\n", run.id);
+            output::one(args.shape.output, &run, &run.id, said)?;
+        }
+        Ok(())
+    };
+    args.at.visit(ask).await
 }

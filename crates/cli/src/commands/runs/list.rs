@@ -5,7 +5,7 @@ use stepwell_server::wire::{RunJson, RunListJson};
 
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs, Table};
-use crate::reach::{Target, Wanted};
+use crate::reach::{Reach, Target, Wanted};
 
 /// Most runs asked for at a time.
 const PAGE: usize = 1_000;
@@ -54,35 +54,17 @@ fn status(word: &str) -> Result<RunStatus, String> {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let mut cursor = args
-        .cursor
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|error| Failure::usage(format_args!("--cursor refused: {error}")))?;
-    let reach = args.at.reach().await?;
-    let mut list = RunListJson {
-        data: Vec::new(),
-        cursor: None,
+    let cursor = args.cursor.as_deref().map(str::parse).transpose();
+    let cursor =
+        cursor.map_err(|error| Failure::usage(format_args!("--cursor refused: {error}")))?;
+    let wanted = Wanted {
+        status: args.status,
+        workflow: args.workflow,
+        cursor,
+        limit: args.limit,
     };
-    while list.data.len() < args.limit {
-        let limit = (args.limit - list.data.len()).min(PAGE);
-        let workflow = args.workflow.clone();
-        let page = reach
-            .runs(&Wanted {
-                status: args.status,
-                workflow,
-                cursor,
-                limit,
-            })
-            .await?;
-        list.data.extend(page.data);
-        list.cursor = page.cursor;
-        cursor = list.cursor.as_deref().and_then(RunListJson::parse_cursor);
-        if cursor.is_none() {
-            break;
-        }
-    }
-    reach.close().await?;
+    let collect = async |reach: &Reach| collect(reach, wanted).await;
+    let list = args.at.visit(collect).await?;
     output::many(
         args.shape.output,
         &list,
@@ -90,6 +72,26 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         |run| run.id.clone(),
         table,
     )
+}
+
+/// As many runs as are wanted, page by page.
+async fn collect(reach: &Reach, mut wanted: Wanted) -> Result<RunListJson, Failure> {
+    let limit = wanted.limit;
+    let mut list = RunListJson {
+        data: Vec::new(),
+        cursor: None,
+    };
+    while list.data.len() < limit {
+        wanted.limit = (limit - list.data.len()).min(PAGE);
+        let page = reach.runs(&wanted).await?;
+        list.data.extend(page.data);
+        list.cursor = page.cursor;
+        wanted.cursor = list.cursor.as_deref().and_then(RunListJson::parse_cursor);
+        if wanted.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(list)
 }
 
 fn table(runs: &[RunJson]) -> Table {

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::ids;
 use crate::output::{self, OutputArgs};
-use crate::reach::Target;
+use crate::reach::{Reach, Target};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -29,11 +29,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    for id in ids::resolve(&reach, &args.runs).await? {
-        let run = reach.resume(id).await?;
-        let said = || format!("{} goes on\n", run.id);
-        output::one(args.shape.output, &run, &run.id, said)?;
-    }
-    reach.close().await
+    let release = async |reach: &Reach| {
+        for id in ids::resolve(reach, &args.runs).await? {
+            let run = reach.resume(id).await?;
+            let said = || format!("{} goes on\n", run.id);
+            output::one(args.shape.output, &run, &run.id, said)?;
+        }
+        Ok(())
+    };
+    args.at.visit(release).await
 }

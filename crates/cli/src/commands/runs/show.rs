@@ -6,7 +6,7 @@ use stepwell_server::wire::RunJson;
 use crate::failure::Failure;
 use crate::ids;
 use crate::output::{self, OutputArgs, plain};
-use crate::reach::Target;
+use crate::reach::{Reach, Target};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -29,12 +29,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    for id in ids::resolve(&reach, &args.runs).await? {
-        let run = reach.run(id).await?;
-        output::one(args.shape.output, &run, &run.id, || describe(&run))?;
-    }
-    reach.close().await
+    let show = async |reach: &Reach| {
+        for id in ids::resolve(reach, &args.runs).await? {
+            let run = reach.run(id).await?;
+            output::one(args.shape.output, &run, &run.id, || describe(&run))?;
+        }
+        Ok(())
+    };
+    args.at.visit(show).await
 }
 
 fn describe(run: &RunJson) -> String {

@@ -53,8 +53,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let store = std::sync::Arc::clone(offline.store());
     let full = args.full;
     let look = move || if full { store.verify() } else { store.check() };
-    let found: Verification = blocking(look).await??;
+    let looked = blocking(look).await;
     offline.close().await?;
+    let found: Verification = looked??;
     let report = Report {
         store: scrubbed.store,
         clean: scrubbed.sealed,

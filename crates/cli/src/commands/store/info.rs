@@ -1,8 +1,9 @@
 //! `store info`: how a store is, from its engine or from the directory itself.
 
 use serde::Serialize;
-use stepwell_store_sled::StoreFacts;
+use stepwell_server::wire::{HealthJson, StoreJson};
 
+use crate::facts::store_facts;
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs};
 use crate::reach::{Reach, Target};
@@ -11,7 +12,10 @@ use crate::serving::blocking;
 const EXAMPLE: &str = "\
 Examples:
   stepwell store info --data /var/lib/stepwell
-  stepwell store info -o json";
+  stepwell store info -o json
+
+From an engine or from the directory, the store's own fields are the same; `engine` is what its engine
+says besides, null when none runs. `clean` and `tail records` are of the opening shown.";
 
 /// Show how a store is
 #[derive(Debug, clap::Args)]
@@ -24,70 +28,43 @@ pub(crate) struct Args {
     shape: OutputArgs,
 }
 
-/// A store as JSON shows it.
+/// A store, and the engine that has it open.
 #[derive(Debug, Serialize)]
-struct StoreJson {
-    directory: String,
-    store: String,
-    formats: Formats,
-    generation: u32,
-    opening: u64,
-    clean: bool,
-    tail_records: u64,
-    settled: u64,
-    checkpointed: u64,
-    runs: u64,
-    log_bytes: u64,
-    table_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Formats {
-    record: u8,
-    settled: u8,
-    seal: u8,
-}
-
-impl From<StoreFacts> for StoreJson {
-    fn from(info: StoreFacts) -> Self {
-        let [record, settled, seal] = info.formats;
-        Self {
-            directory: info.directory.display().to_string(),
-            store: info.store,
-            formats: Formats {
-                record,
-                settled,
-                seal,
-            },
-            generation: info.generation,
-            opening: info.opening,
-            clean: info.sealed,
-            tail_records: info.tail_records,
-            settled: info.settled,
-            checkpointed: info.checkpointed,
-            runs: info.runs,
-            log_bytes: info.log_bytes,
-            table_bytes: info.table_bytes,
-        }
-    }
+struct Info {
+    #[serde(flatten)]
+    store: StoreJson,
+    /// `null` when no engine runs.
+    engine: Option<HealthJson>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let reach = args.at.reach().await?;
-    match &reach {
-        Reach::Engine(engine) => {
-            let health = engine.health().await?;
-            output::one(args.shape.output, &health, &health.version, || {
-                lines(&health)
-            })?;
-        }
+    let info = args.at.visit(look).await?;
+    let shown = || lines(&info.store) + &info.engine.as_ref().map_or_else(no_engine, of_engine);
+    output::one(args.shape.output, &info, &info.store.store, shown)
+}
+
+async fn look(reach: &Reach) -> Result<Info, Failure> {
+    match reach {
+        Reach::Engine(engine) => Ok(Info {
+            store: engine.store().await?,
+            engine: Some(engine.health().await?),
+        }),
         Reach::Store(offline) => {
             let store = std::sync::Arc::clone(offline.store());
-            let info = StoreJson::from(blocking(move || store.info()).await??);
-            output::one(args.shape.output, &info, &info.store, || lines(&info))?;
+            Ok(Info {
+                store: blocking(move || store_facts(&store)).await??,
+                engine: None,
+            })
         }
     }
-    reach.close().await
+}
+
+fn no_engine() -> String {
+    "\nno engine runs on it\n".to_owned()
+}
+
+fn of_engine(health: &HealthJson) -> String {
+    format!("\nof its engine\n{}", lines(health))
 }
 
 /// A flat value, one field a line.
