@@ -4,4 +4,5 @@ mod control;
 mod crashes;
 mod reads;
 mod steps;
+mod transactions;
 mod world;

@@ -2,7 +2,8 @@
 //!
 //! The receipt of the step — run, address, output — is written in the author's own transaction,
 //! first thing, so two attempts cannot both act: the second finds the receipt and returns what it
-//! says. A commit whose reply was lost is found the same way on the next attempt.
+//! says. A commit whose reply was lost or late is found the same way, by the attempt itself, so that
+//! the journal says of the step what its receipt says.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -13,7 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepwell_core::ids::StepNameError;
 use stepwell_core::limits::STEP_OUTPUT_BYTES;
-use stepwell_core::{Payload, StepAddress, StepKind};
+use stepwell_core::{Failure, FailureClass, Payload, StepAddress, StepKind};
+use tokio::time::timeout;
 
 use crate::attempt::Attempt;
 use crate::error::{Error, StepError};
@@ -65,7 +67,7 @@ pub trait Database {
     /// Writes `output` into the claimed receipt and commits.
     ///
     /// # Errors
-    /// Whatever the database says, a lost reply included; the next attempt reads the receipt.
+    /// Whatever the database says, a lost reply included; the receipt is read afterwards.
     fn commit(
         &self,
         transaction: Self::Transaction,
@@ -98,7 +100,9 @@ impl<D, T, F> TransactionStep<'_, D, T, F> {
         self
     }
 
-    /// The time limit of each attempt, instead of the engine's.
+    /// The time limit of each attempt, instead of the engine's. It covers beginning the transaction
+    /// and the body; the commit, and where its answer is missing the look for the receipt, may take
+    /// as long again each.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.options.timeout = Some(limit);
         self
@@ -147,16 +151,18 @@ where
             database,
             address,
             body,
-            options,
+            mut options,
             output: _,
         } = self;
         Box::pin(async move {
             let address = usable(address)?;
+            let limit = options.timeout.take();
+            let limit = limit.unwrap_or_else(|| step.host().attempt_timeout());
+            // The limit is kept in here, where a commit under way is known from a body.
+            options.timeout = Some(Duration::MAX);
             let body = &body;
             let call = |attempt: Attempt| async move {
-                let output = act(database, &attempt, body)
-                    .await
-                    .map_err(Error::into_failure)?;
+                let output = act(database, &attempt, limit, body).await?;
                 let database = Some(database.label().to_owned());
                 Ok(Ran {
                     output: Payload::from_json(output),
@@ -170,8 +176,16 @@ where
     }
 }
 
-/// One attempt: find the receipt, or act and leave it.
-async fn act<D, T, F>(database: &D, attempt: &Attempt, body: &F) -> Result<String, Error>
+/// One attempt: find the receipt, or act and leave it, then learn what became of it.
+///
+/// The time limit covers acting. A commit is not given up with it: whether it was kept is a fact by
+/// then, which the database is asked for and the journal must not contradict.
+async fn act<D, T, F>(
+    database: &D,
+    attempt: &Attempt,
+    limit: Duration,
+    body: &F,
+) -> Result<String, Failure>
 where
     D: Database,
     F: AsyncFn(&mut D::Connection) -> Result<T, Error>,
@@ -181,8 +195,49 @@ where
         run: attempt.run().to_string(),
         step: attempt.step().to_string(),
     };
-    let mut transaction = match database.begin(&receipt).await? {
-        Begun::Already(output) => return Ok(output),
+    let acted = timeout(limit, open(database, &receipt, body)).await;
+    let (transaction, output) = match acted.map_err(|_| late(attempt, limit))? {
+        Ok(Opened::Already(output)) => return Ok(output),
+        Ok(Opened::Acted(transaction, output)) => (transaction, output),
+        Err(error) => return Err(error.into_failure()),
+    };
+    // Crash here: the transaction rolls back. Crash after the commit: the next attempt finds the
+    // receipt and the effect is not repeated.
+    let committing = database.commit(transaction, &receipt, &output);
+    let failure = match timeout(limit, committing).await {
+        Ok(Ok(())) => return Ok(output),
+        Ok(Err(error)) => error.into_failure(),
+        Err(_) => late(attempt, limit),
+    };
+    // No answer, or one that may be wrong: the receipt alone knows. Claiming it waits for a commit
+    // under way and rolls back again when there was none.
+    match timeout(limit, database.begin(&receipt)).await {
+        Ok(Ok(Begun::Already(output))) => Ok(output),
+        Ok(Ok(Begun::Fresh(_)) | Err(_)) | Err(_) => Err(failure),
+    }
+}
+
+/// What an attempt found or did before its commit.
+enum Opened<T> {
+    /// The effect happened before, with this output as JSON.
+    Already(String),
+    /// The body ran in this transaction, with this output as JSON.
+    Acted(T, String),
+}
+
+/// Claims the receipt and runs the body in its transaction.
+async fn open<D, T, F>(
+    database: &D,
+    receipt: &Receipt,
+    body: &F,
+) -> Result<Opened<D::Transaction>, Error>
+where
+    D: Database,
+    F: AsyncFn(&mut D::Connection) -> Result<T, Error>,
+    T: Serialize,
+{
+    let mut transaction = match database.begin(receipt).await? {
+        Begun::Already(output) => return Ok(Opened::Already(output)),
         Begun::Fresh(transaction) => transaction,
     };
     let value = body(database.connection(&mut transaction)).await?;
@@ -194,8 +249,14 @@ where
             "result of {bytes} bytes is over the limit of {STEP_OUTPUT_BYTES}"
         )));
     }
-    // Crash here: the transaction rolls back. Crash after the commit: the next attempt finds the
-    // receipt and the effect is not repeated.
-    database.commit(transaction, &receipt, &output).await?;
-    Ok(output)
+    Ok(Opened::Acted(transaction, output))
+}
+
+/// The failure of an attempt that ran out of time.
+fn late(attempt: &Attempt, limit: Duration) -> Failure {
+    let number = attempt.number();
+    Failure::new(
+        FailureClass::TimedOut,
+        format!("attempt {number} took longer than its limit of {limit:?}"),
+    )
 }

@@ -48,6 +48,7 @@ impl Site {
         let environment = [
             ("STEPWELL_EVENT_KEYS", EVENT_KEY),
             ("STEPWELL_LOG", "info"),
+            ("STEPWELL_LOG_FORMAT", "text"),
             ("RUST_BACKTRACE", "0"),
         ];
         Ok(Self {

@@ -57,6 +57,8 @@ impl EngineProcess {
             .arg(&site.data)
             .env_clear()
             .envs(kept)
+            // A person reads it, when something went wrong.
+            .env("STEPWELL_LOG_FORMAT", "text")
             .envs(site.environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
