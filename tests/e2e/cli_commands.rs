@@ -364,3 +364,27 @@ async fn a_refused_command_closes_the_directory_as_cleanly_as_any_other() {
         assert_eq!(info["clean"], true, "{words:?}");
     }
 }
+
+#[test]
+fn bench_measures_steps_beside_a_bare_loop_and_counts_syncs_and_processor_time() {
+    let disk = tempfile::tempdir().unwrap();
+    let words = ["bench", "--rounds", "1", "--seconds", "0.05", "-o", "json"];
+    let at = ["--disk", disk.path().to_str().unwrap()];
+    let report = json(&ended(&[&words[..], &at].concat()));
+    for figure in ["step_us", "bare_us", "ratio"] {
+        let median = report["sequential"][figure]["median"].as_f64().unwrap();
+        assert!(median > 0.0, "{figure}: {report}");
+    }
+    let orders = report["orders"].as_array().unwrap();
+    let clients: Vec<_> = orders.iter().map(|orders| &orders["clients"]).collect();
+    assert_eq!(clients, [&json!(1), &json!(16), &json!(256)]);
+    for orders in orders {
+        for figure in ["steps_per_s", "syncs_per_step", "log_bytes_per_step"] {
+            let median = orders[figure]["median"].as_f64().unwrap();
+            assert!(median > 0.0, "{figure}: {orders}");
+        }
+        assert!(orders["cpu_us_per_step"]["median"].is_f64(), "{orders}");
+    }
+    let left: Vec<_> = std::fs::read_dir(disk.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

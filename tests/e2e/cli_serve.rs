@@ -205,3 +205,18 @@ fn with_a_log_in_json_a_refusal_is_an_object_with_code_and_exit() {
         );
     }
 }
+
+#[test]
+fn dev_suggests_commands_of_the_very_program_that_runs() {
+    let data = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_stepwell-first-workflow");
+    let mut command = std::process::Command::new(program);
+    command
+        .args(["dev", "--port", "0", "--log-format", "text", "--data"])
+        .arg(data.path());
+    let mut engine = Served::start(command);
+    let send = engine.until_said(" send ");
+    let expected = format!("{program} send user/signed.up '{{}}' --url {}", engine.url);
+    assert_eq!(send.trim(), expected);
+    engine.until_said(&format!("{program} runs list --url {}", engine.url));
+}

@@ -37,11 +37,11 @@ pub(crate) async fn resolve(reach: &Reach, given: &[String]) -> Result<Vec<RunId
 
 /// The run `given` is the id of, or the beginning of the id of.
 pub(crate) async fn one(reach: &Reach, given: &str) -> Result<RunId, Failure> {
-    let given = given.to_ascii_uppercase();
-    if let Some(run) = whole(&given) {
+    let start = given.to_ascii_uppercase();
+    if let Some(run) = whole(&start) {
         return Ok(run);
     }
-    let past = above(&given).ok_or_else(|| {
+    let past = above(&start).ok_or_else(|| {
         let sentence = format!(
             "{given:?} is no run id: give {ID_CHARS} characters of Crockford base 32, or the first few"
         );
@@ -49,7 +49,7 @@ pub(crate) async fn one(reach: &Reach, given: &str) -> Result<RunId, Failure> {
     })?;
     // Ids sort as text does, so those that begin alike stand together below `past`.
     let page = reach.runs_below(past, 2).await?;
-    let mut alike = page.into_iter().filter(|id| id.starts_with(&given));
+    let mut alike = page.into_iter().filter(|id| id.starts_with(&start));
     match (alike.next(), alike.next()) {
         (Some(id), None) => id.parse().map_err(|_| {
             Failure::said(

@@ -1,5 +1,7 @@
 //! `dev`: the engine with stand-ins for the services its products call.
 
+use std::collections::BTreeSet;
+
 use crate::config::ServeArgs;
 use crate::failure::Failure;
 use crate::logging;
@@ -39,12 +41,12 @@ pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(),
     let (data, keys) = (config.data.clone(), config.event_keys.len());
     let ready = |url: &str| {
         serving::announce(url, &data, keys);
-        show(url, &rehearsals);
+        show(url, products, &rehearsals);
     };
     serving::serve(products, config, &environment, ready).await
 }
 
-fn show(url: &str, rehearsals: &[Rehearsal]) {
+fn show(url: &str, products: &[Box<dyn Product>], rehearsals: &[Rehearsal]) {
     for rehearsal in rehearsals {
         say(format_args!("stand-ins on {}", rehearsal.url));
     }
@@ -53,12 +55,35 @@ fn show(url: &str, rehearsals: &[Rehearsal]) {
         return;
     }
     say(format_args!("\nTry:"));
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("stepwell");
+    if rehearsals.is_empty() {
+        say(format_args!(
+            "  # An event, with the data its workflow takes:"
+        ));
+        for event in events(products) {
+            say(format_args!("  {program} send {event} '{{}}' --url {url}"));
+        }
+    }
     for rehearsal in rehearsals {
         for line in (rehearsal.worth_trying)(url, &rehearsal.url) {
             say(format_args!("  {line}"));
         }
     }
     say(format_args!("  # What ran, and what is journaled of it:"));
-    say(format_args!("  stepwell runs list --url {url}"));
-    say(format_args!("  stepwell journal show --url {url} <run>\n"));
+    say(format_args!("  {program} runs list --url {url}"));
+    say(format_args!("  {program} journal show --url {url} RUN\n"));
+}
+
+/// The events that start workflows of the products, each once.
+fn events(products: &[Box<dyn Product>]) -> BTreeSet<String> {
+    let registries = products.iter().map(|product| product.workflows());
+    registries
+        .flat_map(|registry| {
+            let triggers = registry
+                .workflows()
+                .filter_map(|workflow| workflow.trigger());
+            triggers.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
 }
