@@ -6,14 +6,18 @@
 //! one every body simply succeeds.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stepwell::{Attempt, Error, Event, Registry, Step, StepError, workflow};
+use stepwell::{Attempt, Error, Event, FailedRun, Registry, Step, StepError, Tick, workflow};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 /// Which order of steps [`shaped`] has: `original`, `renamed`, `reordered` or `removed`.
 const SHAPE: &str = "STEPWELL_WORKFLOW_SHAPE";
+
+/// Whether there is a workflow with a schedule, which keeps a row in the store.
+const SCHEDULED: &str = "STEPWELL_WORKFLOW_SCHEDULED";
 
 /// Where the witness listens, `address:port`.
 const WITNESS: &str = "STEPWELL_WITNESS";
@@ -72,6 +76,110 @@ async fn poisoned(step: &mut Step, poisoned: Poisoned) -> Result<String, Error> 
     Ok(order)
 }
 
+/// What runs that are started by call are given.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    order: String,
+    /// How long a nap takes.
+    #[serde(default)]
+    nap_ms: u64,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event("test/paid", key = "order")]
+struct Paid {
+    order: String,
+    amount: u32,
+}
+
+#[derive(Event, Serialize, Deserialize)]
+#[event("test/withdrawn", key = "order")]
+struct Withdrawn {
+    order: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Approval {
+    by: String,
+}
+
+/// Sleeps as long as it is told.
+#[workflow]
+async fn napping(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    step.sleep("nap", Duration::from_millis(asked.nap_ms))
+        .await?;
+    Ok(asked.order)
+}
+
+/// Waits for the payment of its order.
+#[workflow(
+    cancel_on = Withdrawn,
+    on_failure = regretting,
+    start_within = Duration::from_secs(7_200),
+    finish_within = Duration::from_secs(172_800)
+)]
+async fn paying(step: &mut Step, asked: Asked) -> Result<u32, Error> {
+    let paid = step.wait_for::<Paid>("payment", &asked.order).await?;
+    Ok(paid.amount)
+}
+
+/// Takes note of a run that failed.
+#[workflow]
+async fn regretting(_step: &mut Step, failed: FailedRun) -> Result<String, Error> {
+    Ok(failed.run)
+}
+
+/// Waits for somebody's word.
+#[workflow]
+async fn approving(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    seen(step, "approving", "ask", &asked.order).await?;
+    let approval: Option<Approval> = step.wait_signal("word", "approve").await?;
+    Ok(approval.map_or_else(|| "nobody".to_owned(), |approval| approval.by))
+}
+
+/// Has a child ask for the word.
+#[workflow]
+async fn delegating(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    Ok(step.invoke("delegate", approving, &asked).await?)
+}
+
+/// Books, and undoes it unless somebody confirms.
+#[workflow]
+async fn booking(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    let order = asked.order;
+    step.scope("trip", async |trip| {
+        trip.run("book", async |attempt: &Attempt| {
+            told("booking", &order, "book", attempt).await
+        })
+        .undo(async |attempt: &Attempt, ()| told("booking", &order, "unbook", attempt).await)
+        .await?;
+        let confirmed: bool = trip.wait_signal("confirmation", "confirm").await?;
+        if confirmed {
+            Ok(())
+        } else {
+            Err(Error::terminal("nobody goes"))
+        }
+    })
+    .await?;
+    Ok(order)
+}
+
+/// Goes on as a run that naps and no more.
+#[workflow]
+async fn renewing(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    if asked.nap_ms == 0 {
+        return Ok(asked.order);
+    }
+    let next = Asked { nap_ms: 0, ..asked };
+    step.continue_as_new(&next).await
+}
+
+/// On the day that comes once in four years.
+#[workflow(cron = "0 9 29 2 *", zone = "America/Los_Angeles")]
+async fn leaping(_step: &mut Step, tick: Tick) -> Result<String, Error> {
+    Ok(tick.cron)
+}
+
 /// A step that tells the witness and does as it is told.
 async fn seen(
     step: &mut Step,
@@ -80,14 +188,19 @@ async fn seen(
     order: &str,
 ) -> Result<(), StepError> {
     step.run(name, async |attempt: &Attempt| {
-        let told = tell(workflow, order, name, attempt.number()).await;
-        match told.map_err(Error::retryable)?.as_str() {
-            "go" => Ok(()),
-            "abort" => std::process::abort(),
-            said => Err(Error::retryable(format_args!("witness says {said:?}"))),
-        }
+        told(workflow, order, name, attempt).await
     })
     .await
+}
+
+/// A body that tells the witness and does as it is told.
+async fn told(workflow: &str, order: &str, step: &str, attempt: &Attempt) -> Result<(), Error> {
+    let told = tell(workflow, order, step, attempt.number()).await;
+    match told.map_err(Error::retryable)?.as_str() {
+        "go" => Ok(()),
+        "abort" => std::process::abort(),
+        said => Err(Error::retryable(format_args!("witness says {said:?}"))),
+    }
 }
 
 /// What the witness says once it has taken note.
@@ -104,6 +217,12 @@ async fn tell(workflow: &str, order: &str, step: &str, attempt: u32) -> std::io:
 }
 
 fn main() -> ExitCode {
-    let registry = Registry::new().with(plain).with(shaped).with(poisoned);
+    let mut registry = Registry::new().with(plain).with(shaped).with(poisoned);
+    registry = registry.with(napping).with(paying).with(regretting);
+    registry = registry.with(approving).with(delegating).with(booking);
+    registry = registry.with(renewing);
+    if std::env::var(SCHEDULED).is_ok() {
+        registry = registry.with(leaping);
+    }
     stepwell_cli::run(registry)
 }

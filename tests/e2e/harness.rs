@@ -19,6 +19,16 @@ pub(crate) use witness::{Answer, Call, Witness};
 pub(crate) mod exit {
     /// All went well.
     pub(crate) const OK: i32 = 0;
+    /// The command line is wrong.
+    pub(crate) const USAGE: i32 = 2;
+    /// No such run or workflow.
+    pub(crate) const NOT_FOUND: i32 = 4;
+    /// The run that was waited for did not complete.
+    pub(crate) const RUN_FAILED: i32 = 5;
+    /// No engine answers.
+    pub(crate) const UNREACHABLE: i32 = 12;
+    /// The state of things does not allow it.
+    pub(crate) const CONFLICT: i32 = 13;
     /// Something stored is not what was written.
     pub(crate) const CORRUPT: i32 = 7;
     /// The disk is full.

@@ -1,6 +1,8 @@
 //! The `e2e` test binary.
 
 #[cfg(test)]
+mod cli_calls;
+#[cfg(test)]
 mod cli_commands;
 #[cfg(test)]
 mod cli_demo;
@@ -18,6 +20,8 @@ mod disk_full;
 mod draining;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod http_calls;
 #[cfg(test)]
 mod http_events;
 #[cfg(test)]

@@ -5,4 +5,4 @@ mod crashes;
 mod reads;
 mod steps;
 mod transactions;
-mod world;
+pub(crate) mod world;

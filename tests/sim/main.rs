@@ -7,4 +7,6 @@ mod engine;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod primitives;
+#[cfg(test)]
 mod store;

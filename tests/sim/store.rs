@@ -3,7 +3,9 @@
 mod conformance;
 mod fakes;
 mod files;
+mod formats;
 mod life;
+mod matching;
 mod power_cut;
 mod refusal;
 mod table;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stepwell::Registry;
 
-use crate::commands::{bench, completions, dev, journal, runs, send, serve, store, workflows};
+use crate::commands::{
+    bench, completions, dev, journal, runs, send, serve, start, store, workflows,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::product::{Plain, Product, ProductCommand};
@@ -49,6 +51,7 @@ enum Command {
     Serve(serve::Args),
     Dev(dev::Args),
     Send(send::Args),
+    Start(start::Args),
     #[command(subcommand)]
     Runs(runs::Command),
     #[command(subcommand)]
@@ -154,6 +157,7 @@ impl App {
             Command::Serve(args) => Box::pin(serve::run(&self.products, args)).await,
             Command::Dev(args) => Box::pin(dev::run(&self.products, args)).await,
             Command::Send(args) => send::run(args).await,
+            Command::Start(args) => start::run(args).await,
             Command::Runs(command) => runs::run(command).await,
             Command::Journal(command) => journal::run(command).await,
             Command::Workflows(command) => workflows::run(&self.products, command).await,

@@ -7,5 +7,6 @@ pub(crate) mod journal;
 pub(crate) mod runs;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod start;
 pub(crate) mod store;
 pub(crate) mod workflows;

@@ -65,6 +65,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "S", env = "STEPWELL_ATTEMPT_TIMEOUT_S")]
     attempt_timeout_s: Option<u64>,
 
+    /// Seconds the key of a start stays taken once its run has ended [default: 86400]
+    #[arg(long, value_name = "S", env = "STEPWELL_KEEP_START_KEYS_S")]
+    keep_start_keys_s: Option<u64>,
+
     /// Threads that drive runs [default: one for each processor]
     #[arg(long, value_name = "N", env = "STEPWELL_SHARDS")]
     shards: Option<usize>,
@@ -168,6 +172,7 @@ impl ServeArgs {
             retry_initial_ms: self.retry_initial_ms.or(file.retry_initial_ms),
             retry_max_ms: self.retry_max_ms.or(file.retry_max_ms),
             attempt_timeout_s: self.attempt_timeout_s.or(file.attempt_timeout_s),
+            keep_start_keys_s: self.keep_start_keys_s.or(file.keep_start_keys_s),
             shards: self.shards.or(file.shards),
             driven_per_shard: self.driven_per_shard.or(file.driven_per_shard),
             ready_max: self.ready_max.or(file.ready_max),
@@ -259,6 +264,12 @@ impl ServeArgs {
             300,
             1..=SECONDS_MAX,
         )?;
+        let keep_start_keys_s = within(
+            "keep-start-keys-s",
+            self.keep_start_keys_s,
+            base.keep_start_keys.as_secs(),
+            0..=SECONDS_MAX,
+        )?;
         let placement = match self.shards {
             None => base.placement,
             given => Placement::Threads(within("shards", given, 1, 1..=1_024)?),
@@ -268,6 +279,7 @@ impl ServeArgs {
             placement,
             retry,
             attempt_timeout: Duration::from_secs(timeout_s),
+            keep_start_keys: Duration::from_secs(keep_start_keys_s),
             driven_per_shard: within(
                 "driven-per-shard",
                 self.driven_per_shard,

@@ -23,8 +23,8 @@
 //! }
 //! ```
 //!
-//! which has `serve`, `dev`, `send`, `runs`, `journal`, `workflows`, `store`, `bench` and `completions`. A
-//! [`Product`] adds dependencies that need the data directory, HTTP routes, commands of its own,
+//! which has `serve`, `dev`, `send`, `start`, `runs`, `journal`, `workflows`, `store`, `bench` and
+//! `completions`. A [`Product`] adds dependencies that need the data directory, HTTP routes, commands of its own,
 //! and stand-ins for the services it calls.
 //!
 //! Reading order: [`App`] takes the command line apart, `commands/` has one file for each,
@@ -42,10 +42,12 @@ mod failure;
 mod ids;
 mod logging;
 pub mod output;
+mod payload;
 mod probe;
 mod product;
 mod reach;
 mod serving;
+mod spans;
 pub mod talk;
 
 pub use app::{App, run};

@@ -190,6 +190,16 @@ impl Reach {
         }
     }
 
+    pub(crate) async fn kill(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
+        match self {
+            Self::Engine(engine) => engine.kill(run, reason).await,
+            Self::Store(store) => {
+                store.operator().kill(run, reason).await?;
+                self.run_again(run).await
+            }
+        }
+    }
+
     pub(crate) async fn resume(&self, run: RunId) -> Result<RunJson, Failure> {
         match self {
             Self::Engine(engine) => engine.resume(run).await,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EventId, Seq, StepAddress, WorkflowName};
+use crate::ids::{EventId, EventKey, EventOrder, RunId, Seq, StepAddress, WorkflowName};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -42,6 +42,30 @@ pub enum EntryBody {
     Quarantined(Quarantined),
     /// A person released the run from quarantine.
     Resumed,
+    /// The run waits: for an instant, an event, a signal.
+    WaitStarted(WaitStarted),
+    /// A wait reached its deadline first.
+    WaitTimedOut(WaitTimedOut),
+    /// An event is put to a wait whose code judges it.
+    EventOffered(EventOffered),
+    /// A wait has its event.
+    EventReceived(EventReceived),
+    /// A wait's code turned an event down.
+    EventRejected(EventRejected),
+    /// A signal arrived; it is kept until code asks for it.
+    SignalReceived(SignalReceived),
+    /// A run was started by this one.
+    ChildStarted(ChildStarted),
+    /// The line splits into branches.
+    ForkStarted(ForkStarted),
+    /// A branch ended; the first to end of a race wins it.
+    BranchEnded(BranchEnded),
+    /// A scope failed or was cancelled: what it did is undone.
+    UndoStarted(UndoStarted),
+    /// The run ended and goes on as another with a fresh journal.
+    RunContinued(RunContinued),
+    /// The run was ended where it stood.
+    RunKilled(RunKilled),
 }
 
 /// See [`EntryBody::RunStarted`].
@@ -55,6 +79,44 @@ pub struct RunStarted {
     pub event: EventId,
     /// Size of that input, in bytes of JSON, counted toward the run's state.
     pub input_bytes: u64,
+    /// Events ordered after this one may satisfy the run's waits.
+    pub since: EventOrder,
+    /// Who started it and waits for its end.
+    pub parent: Option<Parent>,
+    /// Events that cancel it.
+    pub cancel_on: Vec<Awaited>,
+    /// Its code runs no earlier than this.
+    pub start_at: Option<Timestamp>,
+    /// It is cancelled when its code has not recorded anything by then.
+    pub start_by: Option<Timestamp>,
+    /// It is cancelled when it has not ended by then.
+    pub finish_by: Option<Timestamp>,
+}
+
+/// The run that waits for a child, and the step it waits in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The run.
+    pub run: RunId,
+    /// Its step.
+    pub step: StepAddress,
+}
+
+/// An event somebody waits for: compared in full, name and key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The event's name.
+    pub name: String,
+    /// The value of its key; empty for events whose type declares none.
+    pub key: String,
+}
+
+impl Awaited {
+    /// The digest it is indexed under.
+    #[must_use]
+    pub fn digest(&self) -> EventKey {
+        EventKey::of(&self.name, &self.key)
+    }
 }
 
 /// What kind of durable call an address stands for; replay compares it.
@@ -70,6 +132,30 @@ pub enum StepKind {
     Random,
     /// A ULID drawn once.
     Ulid,
+    /// A wait for an instant.
+    Sleep,
+    /// A wait for an event.
+    WaitFor,
+    /// A wait for a signal to this run.
+    Signal,
+    /// A child run, and the wait for its end.
+    Invoke,
+    /// A run started and left to itself.
+    Start,
+    /// Events sent.
+    Send,
+    /// A signal sent to another run.
+    SendSignal,
+    /// Branches that all end.
+    Join,
+    /// A branch for each of many items.
+    Map,
+    /// Branches the first of which to end wins.
+    Race,
+    /// A scope whose steps can be undone.
+    Scope,
+    /// A body that undoes a step.
+    Undo,
 }
 
 impl StepKind {
@@ -82,6 +168,65 @@ impl StepKind {
             Self::Now => "now",
             Self::Random => "random",
             Self::Ulid => "ulid",
+            Self::Sleep => "sleep",
+            Self::WaitFor => "wait-for",
+            Self::Signal => "signal",
+            Self::Invoke => "invoke",
+            Self::Start => "start",
+            Self::Send => "send",
+            Self::SendSignal => "send-signal",
+            Self::Join => "join",
+            Self::Map => "map",
+            Self::Race => "race",
+            Self::Scope => "scope",
+            Self::Undo => "undo",
+        }
+    }
+
+    /// Whether it is done by attempts that end with a result: a body, a value drawn, a sending.
+    #[must_use]
+    pub(crate) const fn is_attempted(self) -> bool {
+        match self {
+            Self::Run
+            | Self::Transaction
+            | Self::Now
+            | Self::Random
+            | Self::Ulid
+            | Self::Send
+            | Self::SendSignal
+            | Self::Undo => true,
+            Self::Sleep
+            | Self::WaitFor
+            | Self::Signal
+            | Self::Invoke
+            | Self::Start
+            | Self::Join
+            | Self::Map
+            | Self::Race
+            | Self::Scope => false,
+        }
+    }
+
+    /// Whether it can split a line into so many branches.
+    #[must_use]
+    pub(crate) const fn splits_into(self, branches: u32) -> bool {
+        match self {
+            Self::Join | Self::Map => true,
+            Self::Race => branches > 0,
+            Self::Scope => branches == 1,
+            Self::Run
+            | Self::Transaction
+            | Self::Now
+            | Self::Random
+            | Self::Ulid
+            | Self::Send
+            | Self::SendSignal
+            | Self::Undo
+            | Self::Sleep
+            | Self::WaitFor
+            | Self::Signal
+            | Self::Invoke
+            | Self::Start => false,
         }
     }
 }
@@ -141,6 +286,178 @@ pub struct AttemptFailed {
 /// See [`EntryBody::CancelRequested`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequested {
+    /// What the person gave as reason, possibly nothing.
+    pub reason: String,
+}
+
+/// See [`EntryBody::WaitStarted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitStarted {
+    /// The step that waits.
+    pub step: StepAddress,
+    /// What it waits for.
+    pub on: WaitOn,
+    /// For [`WaitOn::Until`] the instant itself, else the deadline, if there is one.
+    pub until: Option<Timestamp>,
+}
+
+/// What a wait is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitOn {
+    /// An instant of the wall clock.
+    Until,
+    /// An event.
+    Event {
+        /// Which.
+        awaited: Awaited,
+        /// Whether the code judges each candidate before it is taken.
+        judged: bool,
+    },
+    /// A signal to this run.
+    Signal {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl WaitOn {
+    /// The kind of step that waits for this.
+    #[must_use]
+    pub const fn kind(&self) -> StepKind {
+        match self {
+            Self::Until => StepKind::Sleep,
+            Self::Event { .. } => StepKind::WaitFor,
+            Self::Signal { .. } => StepKind::Signal,
+        }
+    }
+}
+
+/// See [`EntryBody::WaitTimedOut`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitTimedOut {
+    /// The step that waited.
+    pub step: StepAddress,
+}
+
+/// See [`EntryBody::EventOffered`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventOffered {
+    /// The step that waits.
+    pub step: StepAddress,
+    /// The event.
+    pub event: EventId,
+    /// Its data.
+    pub data: Payload,
+}
+
+/// See [`EntryBody::EventReceived`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventReceived {
+    /// The step that waited.
+    pub step: StepAddress,
+    /// The event; it satisfies no other wait of this run.
+    pub event: EventId,
+    /// Its data; `None` when it was offered before and the offer holds it.
+    pub data: Option<Payload>,
+}
+
+/// See [`EntryBody::EventRejected`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRejected {
+    /// The step that goes on waiting.
+    pub step: StepAddress,
+    /// The event it was offered.
+    pub event: EventId,
+}
+
+/// See [`EntryBody::SignalReceived`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalReceived {
+    /// The signal's name.
+    pub name: String,
+    /// Its data.
+    pub data: Payload,
+}
+
+/// What becomes of a child when its parent ends first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParentClose {
+    /// It is cancelled.
+    Cancel,
+    /// It goes on.
+    Abandon,
+}
+
+impl ParentClose {
+    /// The word for it in journals and messages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Abandon => "abandon",
+        }
+    }
+}
+
+/// See [`EntryBody::ChildStarted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStarted {
+    /// The step that started it.
+    pub step: StepAddress,
+    /// The child.
+    pub run: RunId,
+    /// Its workflow.
+    pub workflow: WorkflowName,
+    /// Whether the parent goes on at once instead of waiting for the child's end.
+    pub detached: bool,
+    /// What becomes of it when the parent ends first.
+    pub close: ParentClose,
+}
+
+/// See [`EntryBody::ForkStarted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkStarted {
+    /// The step that splits its line.
+    pub step: StepAddress,
+    /// [`StepKind::Join`], [`StepKind::Map`], [`StepKind::Race`] or [`StepKind::Scope`].
+    pub kind: StepKind,
+    /// How many branches there are.
+    pub branches: u32,
+    /// How many of them may be under way at a time.
+    pub limit: u32,
+}
+
+/// See [`EntryBody::BranchEnded`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchEnded {
+    /// The step that split the line.
+    pub fork: StepAddress,
+    /// Which branch ended, from 0.
+    pub branch: u32,
+    /// What the winner of a race returned; branches of other forks are run again on replay.
+    pub value: Option<Result<Payload, Failure>>,
+}
+
+/// See [`EntryBody::UndoStarted`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoStarted {
+    /// The scope.
+    pub scope: StepAddress,
+    /// What its body failed with, which is the scope's result; `None` when the run is cancelled or
+    /// the scope's branch lost a race.
+    pub failure: Option<Failure>,
+}
+
+/// See [`EntryBody::RunContinued`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunContinued {
+    /// The run it goes on as.
+    pub next: RunId,
+}
+
+/// See [`EntryBody::RunKilled`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunKilled {
     /// What the person gave as reason, possibly nothing.
     pub reason: String,
 }

@@ -19,15 +19,15 @@
 //! in byte 2 and this module keeps reading the old one.
 
 use bincode::Options;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::entry::{Entry, EntryBody};
-use crate::ids::{RunId, Seq};
+use crate::entry::{Entry, EntryBody, RunStarted};
+use crate::ids::{EventId, EventOrder, RunId, Seq, WorkflowName};
 use crate::time::Timestamp;
 
 /// The format version written by this build.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 /// Length of the head that precedes every body, in bytes.
 pub const HEAD_BYTES: usize = 36;
@@ -58,6 +58,14 @@ pub enum ValueKind {
     Chunk = 7,
     /// What the store knows of itself.
     Store = 8,
+    /// An event, found by its name and key.
+    EventKey = 9,
+    /// A run waits for events of a name and key.
+    Wait = 10,
+    /// An event on its way to the runs that wait for it.
+    Delivery = 11,
+    /// How far a schedule's ticks were considered.
+    Schedule = 12,
 }
 
 impl ValueKind {
@@ -71,6 +79,10 @@ impl ValueKind {
             Self::Chunked,
             Self::Chunk,
             Self::Store,
+            Self::EventKey,
+            Self::Wait,
+            Self::Delivery,
+            Self::Schedule,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)
@@ -80,6 +92,8 @@ impl ValueKind {
 /// A value whose checksum held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened<'a> {
+    /// The format it was written in, from 1 to [`FORMAT`].
+    pub format: u8,
     /// What the value is.
     pub kind: ValueKind,
     /// The run it belongs to, if any.
@@ -226,6 +240,7 @@ pub fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, DecodeError> 
     run.copy_from_slice(&head[4..20]);
     let run = (run != [0; 16]).then(|| RunId::from_bytes(run));
     Ok(Opened {
+        format: head[2],
         kind,
         run,
         seq: Seq(le_u64(&head[20..28])),
@@ -270,12 +285,12 @@ pub fn encode_block(entries: &[Entry]) -> Result<Vec<u8>, EncodeError> {
     Ok(body)
 }
 
-/// The entries in a journal block's body, the first of which is `first`.
+/// The entries in the body of a journal block of `format`, the first of which is `first`.
 ///
 /// # Errors
 /// [`DecodeError::Length`] or [`DecodeError::Fields`]; a block whose checksum held decodes unless a
 /// different program wrote it.
-pub fn decode_block(first: Seq, mut body: &[u8]) -> Result<Vec<Entry>, DecodeError> {
+pub fn decode_block(format: u8, first: Seq, mut body: &[u8]) -> Result<Vec<Entry>, DecodeError> {
     let mut entries = Vec::new();
     while !body.is_empty() {
         let short = |expected| DecodeError::Length {
@@ -292,7 +307,7 @@ pub fn decode_block(first: Seq, mut body: &[u8]) -> Result<Vec<Entry>, DecodeErr
         entries.push(Entry {
             seq: first.plus(entries.len() as u64),
             at: Timestamp::from_ms(le_u64(&head[1..9])),
-            body: decode_body(head[0], fields)?,
+            body: decode_body(format, head[0], fields)?,
         });
         body = rest;
     }
@@ -312,6 +327,18 @@ fn entry_kind(body: &EntryBody) -> u8 {
         EntryBody::RunCancelled => 9,
         EntryBody::Quarantined(_) => 10,
         EntryBody::Resumed => 11,
+        EntryBody::WaitStarted(_) => 12,
+        EntryBody::WaitTimedOut(_) => 13,
+        EntryBody::EventOffered(_) => 14,
+        EntryBody::EventReceived(_) => 15,
+        EntryBody::EventRejected(_) => 16,
+        EntryBody::SignalReceived(_) => 17,
+        EntryBody::ChildStarted(_) => 18,
+        EntryBody::ForkStarted(_) => 19,
+        EntryBody::BranchEnded(_) => 20,
+        EntryBody::UndoStarted(_) => 21,
+        EntryBody::RunContinued(_) => 22,
+        EntryBody::RunKilled(_) => 23,
     }
 }
 
@@ -326,11 +353,23 @@ fn encode_body(body: &EntryBody) -> Result<Vec<u8>, EncodeError> {
         EntryBody::RunCompleted(fields) => encode_fields(fields),
         EntryBody::RunFailed(fields) => encode_fields(fields),
         EntryBody::Quarantined(fields) => encode_fields(fields),
+        EntryBody::WaitStarted(fields) => encode_fields(fields),
+        EntryBody::WaitTimedOut(fields) => encode_fields(fields),
+        EntryBody::EventOffered(fields) => encode_fields(fields),
+        EntryBody::EventReceived(fields) => encode_fields(fields),
+        EntryBody::EventRejected(fields) => encode_fields(fields),
+        EntryBody::SignalReceived(fields) => encode_fields(fields),
+        EntryBody::ChildStarted(fields) => encode_fields(fields),
+        EntryBody::ForkStarted(fields) => encode_fields(fields),
+        EntryBody::BranchEnded(fields) => encode_fields(fields),
+        EntryBody::UndoStarted(fields) => encode_fields(fields),
+        EntryBody::RunContinued(fields) => encode_fields(fields),
+        EntryBody::RunKilled(fields) => encode_fields(fields),
         EntryBody::RunCancelled | EntryBody::Resumed => Ok(Vec::new()),
     }
 }
 
-fn decode_body(kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeError> {
+fn decode_body(format: u8, kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeError> {
     let empty = |body| {
         if fields.is_empty() {
             Ok(body)
@@ -341,6 +380,10 @@ fn decode_body(kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeError> {
         }
     };
     match kind {
+        1 if format == 1 => {
+            let started: RunStartedOf1 = decode_fields("RunStarted", fields)?;
+            Ok(EntryBody::RunStarted(started.into()))
+        }
         1 => decode_fields("RunStarted", fields).map(EntryBody::RunStarted),
         2 => decode_fields("StepSucceeded", fields).map(EntryBody::StepSucceeded),
         3 => decode_fields("StepFailed", fields).map(EntryBody::StepFailed),
@@ -352,10 +395,48 @@ fn decode_body(kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeError> {
         9 => empty(EntryBody::RunCancelled),
         10 => decode_fields("Quarantined", fields).map(EntryBody::Quarantined),
         11 => empty(EntryBody::Resumed),
+        12 => decode_fields("WaitStarted", fields).map(EntryBody::WaitStarted),
+        13 => decode_fields("WaitTimedOut", fields).map(EntryBody::WaitTimedOut),
+        14 => decode_fields("EventOffered", fields).map(EntryBody::EventOffered),
+        15 => decode_fields("EventReceived", fields).map(EntryBody::EventReceived),
+        16 => decode_fields("EventRejected", fields).map(EntryBody::EventRejected),
+        17 => decode_fields("SignalReceived", fields).map(EntryBody::SignalReceived),
+        18 => decode_fields("ChildStarted", fields).map(EntryBody::ChildStarted),
+        19 => decode_fields("ForkStarted", fields).map(EntryBody::ForkStarted),
+        20 => decode_fields("BranchEnded", fields).map(EntryBody::BranchEnded),
+        21 => decode_fields("UndoStarted", fields).map(EntryBody::UndoStarted),
+        22 => decode_fields("RunContinued", fields).map(EntryBody::RunContinued),
+        23 => decode_fields("RunKilled", fields).map(EntryBody::RunKilled),
         found => Err(DecodeError::Kind {
             found,
             expected: "a kind of entry this build knows",
         }),
+    }
+}
+
+/// The start of a run as format 1 wrote it: by an event, without any terms.
+#[derive(Deserialize)]
+struct RunStartedOf1 {
+    workflow: WorkflowName,
+    version: u32,
+    event: EventId,
+    input_bytes: u64,
+}
+
+impl From<RunStartedOf1> for RunStarted {
+    fn from(started: RunStartedOf1) -> Self {
+        Self {
+            workflow: started.workflow,
+            version: started.version,
+            event: started.event,
+            input_bytes: started.input_bytes,
+            since: EventOrder::BEGINNING,
+            parent: None,
+            cancel_on: Vec::new(),
+            start_at: None,
+            start_by: None,
+            finish_by: None,
+        }
     }
 }
 

@@ -78,6 +78,29 @@ impl EventId {
         Self(id.into())
     }
 
+    /// An id derived from where its event comes from; one too long for an id keeps the part before
+    /// the first `/` and stands for the rest with a digest.
+    #[must_use]
+    pub fn derived(from: &str) -> Self {
+        if from.len() <= crate::limits::EVENT_ID_BYTES {
+            return Self::new(from);
+        }
+        let (head, rest) = from.split_once('/').unwrap_or(("", from));
+        let digest = EventKey::of("", rest).0;
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let head: String = head.chars().take(32).collect();
+        Self::new(format!("{head}/{digest}"))
+    }
+
+    /// Whether an id is of those the engine derives itself, which no sender may give: an event
+    /// under one would stand in the way of the engine's own.
+    #[must_use]
+    pub fn is_derived(id: &str) -> bool {
+        let of_a_run = |(run, _): (&str, &str)| run.parse::<RunId>().is_ok();
+        id.starts_with(crate::limits::RESERVED_EVENT_PREFIX)
+            || id.split_once('/').is_some_and(of_a_run)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -147,6 +170,102 @@ impl fmt::Display for Seq {
 #[serde(transparent)]
 pub struct Fence(pub u64);
 
+/// The part of a branch path that names the line of a scope's compensations.
+pub const UNDO_LINE: &str = "undo";
+
+/// Whether `branch` is, or lies within, the undo line of a scope.
+///
+/// Paths alternate between the address of a fork and the branch of it, and only the second can be
+/// the undo line: a step that somebody named `undo` is none.
+#[must_use]
+pub fn is_undo_line(branch: &str) -> bool {
+    branch
+        .split('/')
+        .skip(1)
+        .step_by(2)
+        .any(|of| of == UNDO_LINE)
+}
+
+/// Whether `branch` is, or lies within, the undo line of a scope that was begun within `line`.
+#[must_use]
+pub(crate) fn undoes_within(branch: &str, line: &str) -> bool {
+    if line.is_empty() {
+        return is_undo_line(branch);
+    }
+    let rest = branch.strip_prefix(line);
+    let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+    rest.is_some_and(is_undo_line)
+}
+
+/// Whether `branch` is `line` or a branch forked from it.
+#[must_use]
+pub fn is_within(branch: &str, line: &str) -> bool {
+    match branch.strip_prefix(line) {
+        Some(rest) => line.is_empty() || rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    }
+}
+
+/// What an event is matched by: its name and the value of its key, as a fixed-width digest.
+///
+/// Keys of any length and alphabet fit index rows this way. A digest only finds candidates: name
+/// and key are compared in full before an event is given to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventKey(pub [u8; 16]);
+
+impl EventKey {
+    /// The digest of `name` and `key`; the key is empty for events whose type declares none.
+    #[must_use]
+    pub fn of(name: &str, key: &str) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        // The length keeps `a` + `bc` and `ab` + `c` apart.
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name.as_bytes());
+        hash.update(key.as_bytes());
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash.finalize()[..16]);
+        Self(digest)
+    }
+}
+
+/// The place of an event in the order of the log: which opening accepted it, and the how manieth
+/// there. Wall clocks have no say in it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct EventOrder {
+    /// The opening of the store.
+    pub opening: u64,
+    /// From 1 within the opening.
+    pub number: u64,
+}
+
+impl EventOrder {
+    /// Before every event there is.
+    pub const BEGINNING: Self = Self {
+        opening: 0,
+        number: 0,
+    };
+
+    /// The sixteen bytes that stand in keys, which sort as orders do.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        ((u128::from(self.opening) << 64) | u128::from(self.number)).to_be_bytes()
+    }
+
+    /// The inverse of [`EventOrder::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        Self {
+            opening: (both >> 64) as u64,
+            number: both as u64,
+        }
+    }
+}
+
 /// Where a step stands in its run: branch, name, and which use of the name within the branch.
 ///
 /// Readable in the journal as `name`, `name:2`, or `branch/name`; the root branch is empty.
@@ -173,6 +292,18 @@ impl StepAddress {
             name: Arc::from(name),
             nth,
         })
+    }
+
+    /// The path of branch `index` of the fork at this address.
+    #[must_use]
+    pub fn branch_path(&self, index: u32) -> Arc<str> {
+        Arc::from(format!("{self}/{index}"))
+    }
+
+    /// The path of the line on which the scope at this address undoes what it did.
+    #[must_use]
+    pub fn undo_path(&self) -> Arc<str> {
+        Arc::from(format!("{self}/{UNDO_LINE}"))
     }
 
     fn check_name(name: &str) -> Result<(), StepNameError> {
@@ -226,6 +357,67 @@ mod tests {
             let run = RunId::from_bytes(bytes);
             assert_eq!(run.to_string().parse(), Ok(run));
         }
+    }
+
+    #[test]
+    fn a_derived_id_fits_and_differs_where_its_origin_does() {
+        let run = RunId::from_bytes([7; 16]);
+        let id = |step: &str| EventId::derived(&format!("{run}/{step}"));
+        assert_eq!(id("send").as_str(), format!("{run}/send"));
+        let (one, two) = (id(&"x/".repeat(300)), id(&"x/".repeat(301)));
+        assert!(one.as_str().len() <= crate::limits::EVENT_ID_BYTES);
+        assert_ne!(one, two);
+        for id in [one.as_str(), "stepwell/tick/nightly/0"] {
+            assert!(EventId::is_derived(id), "{id}");
+        }
+        for id in ["order-1", "a/b", "tick/nightly/0", ""] {
+            assert!(!EventId::is_derived(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_undo_line_is_told_from_a_step_that_is_called_so() {
+        for (branch, undo) in [
+            ("", false),
+            ("trip/0", false),
+            ("undo/0", false),
+            ("trip/undo", true),
+            ("trip/undo/notify/1", true),
+            ("trip/0/undo/0", false),
+        ] {
+            assert_eq!(is_undo_line(branch), undo, "{branch}");
+        }
+    }
+
+    #[test]
+    fn an_undo_line_undoes_within_the_lines_around_its_scope_and_not_within_itself() {
+        for (branch, line, undoes) in [
+            ("trip/undo", "", true),
+            ("race/1/trip/undo", "race/1", true),
+            ("race/1/trip/undo/notify/0", "race/1", true),
+            ("race/1/trip/undo", "race/1/trip/undo", false),
+            ("trip/undo/race/1", "trip/undo/race/1", false),
+            ("race/10/trip/undo", "race/1", false),
+        ] {
+            assert_eq!(undoes_within(branch, line), undoes, "{branch} in {line}");
+        }
+    }
+
+    #[test]
+    fn a_line_contains_its_own_branches_and_no_neighbour() {
+        assert!(is_within("ship/1/pack/0", "ship/1"));
+        assert!(is_within("ship/1", "ship/1"));
+        assert!(is_within("ship/1", ""));
+        assert!(!is_within("ship/10", "ship/1"));
+        assert!(!is_within("ship/0", "ship/1"));
+    }
+
+    #[test]
+    fn event_orders_sort_in_keys_as_in_time() {
+        let orders = [(1, 9), (1, 10), (2, 1)];
+        let orders = orders.map(|(opening, number)| EventOrder { opening, number });
+        assert!(orders.is_sorted_by_key(|order| order.to_bytes()));
+        assert!(orders.map(|order| EventOrder::from_bytes(order.to_bytes())) == orders);
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub const JSON_DEPTH: usize = 64;
 /// Largest result of one step, in bytes of JSON.
 pub const STEP_OUTPUT_BYTES: usize = 4 * 1024 * 1024;
 
+/// Largest output of a run that another waits for, in bytes of JSON: its end and the word of it
+/// to its parent are one commit.
+pub const CHILD_OUTPUT_BYTES: usize = STEP_OUTPUT_BYTES - 64 * 1024;
+
 /// Largest sum of everything one run has journaled, in bytes.
 pub const RUN_STATE_BYTES: u64 = 32 * 1024 * 1024;
 

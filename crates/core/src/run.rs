@@ -3,20 +3,32 @@
 //! A [`Command`] is a request; [`decide`] answers it with entries to append and a [`Reply`], or a
 //! [`Refusal`]. Entries are the only transitions: [`RunState`] comes from nowhere but [`apply`]
 //! over the journal, live and in recovery alike. [`next`] says what the run needs now; it is
-//! computed from state, so a crash between a commit and acting on it loses nothing.
+//! computed from state, so a crash between a commit and acting on it loses nothing. [`Delivery`]
+//! says which result code may see next, and [`outward`] what a transition means for other runs.
 
 mod apply;
 mod command;
 mod decide;
+mod delivery;
+mod lines;
 mod next;
+mod outward;
 mod state;
+mod waiters;
 
 pub use apply::{Illegal, apply, fold};
-pub use command::{Command, Decision, Ended, FinishStep, Mark, Refusal, Reply, StartStep};
+pub use command::{
+    Arrival, ChildOutcome, Command, Decision, EndBranch, Ended, FinishStep, Mark, Refusal, Reply,
+    StartFork, StartStep, StartWait,
+};
 pub use decide::{begin, decide};
-pub use next::{Next, next};
+pub use delivery::{Delivery, Turn};
+pub use lines::{Line, Lines, Standing};
+pub use next::{Next, deadline, due_at, next};
+pub use outward::{Outward, outward};
 pub use state::{
-    Cancel, Outcome, RunState, RunStatus, StepOutcome, StepProgress, StepState, Suspicion,
+    Awaiting, Cancel, Child, Fork, Outcome, RunState, RunStatus, Shape, StepOutcome, StepProgress,
+    StepState, Suspicion, Wait,
 };
 
 #[cfg(test)]

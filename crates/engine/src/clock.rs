@@ -44,6 +44,17 @@ impl Clock {
         }
     }
 
+    /// Whether it is the machine's, which somebody may set: waits for it are cut up.
+    #[must_use]
+    pub fn is_wall(&self) -> bool {
+        matches!(self, Self::Wall)
+    }
+
+    /// `wait`, or the longest part of it after which the clock is to be looked at again.
+    pub(crate) fn at_most(&self, wait: Duration, part: Duration) -> Duration {
+        if self.is_wall() { wait.min(part) } else { wait }
+    }
+
     /// How long until `at`; zero when it is past.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> Duration {

@@ -2,6 +2,7 @@
 //! parks, ends, or the engine lets go of it.
 
 use std::cell::Cell;
+use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use stepwell::host::panic_message;
 use stepwell::{Step, Workflow};
 use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, next};
 use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
-use stepwell_store::{Change, Commit, ReadError, RunHead, Seen, agenda_of};
+use stepwell_store::{Change, Commit, ReadError, RunHead, Seen};
 use tokio::sync::Notify;
 
 use crate::gate::ALONE_AT_MOST;
-use crate::host::{HostHandle, Loaded, RunHost, Stop};
+use crate::host::{HostHandle, Loaded, Rest, RunHost, Stop, agenda_of, read_requests};
 use crate::operator::{blocking, folded};
 use crate::shared::Shared;
 use crate::watched::Watched;
@@ -108,10 +109,16 @@ async fn session(
         let left = match host.with_state(|state| next(state, now))? {
             Next::Done => Left::Ended,
             Next::Held => Left::Parked(None),
+            Next::Await => Left::Parked(None),
             Next::WakeAt(at) => Left::Parked(Some(at)),
+            Next::Expire => {
+                host.restart();
+                host.ask(Command::Expire);
+                continue;
+            }
             Next::Conclude => {
                 host.restart();
-                host.ask(Command::ConcludeCancel, Vec::new());
+                host.ask(Command::ConcludeCancel);
                 continue;
             }
             Next::Drive if !shared.open() => Left::LetGo,
@@ -150,13 +157,13 @@ async fn replay(
     input: &mut Option<Payload>,
     requests: &Rc<Requests>,
 ) -> Replay {
-    let named = host.with_state(|state| (state.run, state.workflow.clone()));
+    let named = host.with_state(|state| (state.run, state.started.workflow.clone()));
     let Some((run, name)) = named else {
         return Replay::Again;
     };
     let Some(workflow) = shared.registry.get(&name).cloned() else {
         let reason = QuarantineReason::UnknownWorkflow { workflow: name };
-        host.ask(Command::Quarantine(reason), Vec::new());
+        host.ask(Command::Quarantine(reason));
         return Replay::Reconsider;
     };
     let input = match input.clone() {
@@ -166,10 +173,12 @@ async fn replay(
             Err(instead) => return instead,
         },
     };
-    let retries = workflow.retries();
-    let policy = retries.map_or(shared.options.retry, |n| {
-        shared.options.retry.with_retries(n)
-    });
+    host.set_input(input.clone());
+    let policy = workflow.retry().unwrap_or(shared.options.retry);
+    let policy = match workflow.retries() {
+        Some(retries) => policy.with_retries(retries),
+        None => policy,
+    };
     host.set_policy(policy);
     if host.with_state(|state| state.suspicion.is_some()) == Some(true)
         && let Some(alone) = shared.gate.alone().await
@@ -192,14 +201,11 @@ async fn replay(
     match left {
         Polled::Ended(ended) => {
             let passed = step.passed();
-            host.ask(
-                Command::FinishRun {
-                    ended,
-                    passed,
-                    policy,
-                },
-                Vec::new(),
-            );
+            host.ask(Command::FinishRun {
+                ended,
+                passed,
+                policy,
+            });
             Replay::Reconsider
         }
         Polled::Stopped(Stop::Reconsider) => Replay::Reconsider,
@@ -232,10 +238,16 @@ async fn poll_code(
     let mut in_company = std::pin::pin!(tokio::time::sleep(ALONE_AT_MOST));
     let mut alone = true;
     loop {
+        let rest = host.rest();
+        if parks(shared, rest) {
+            return Polled::Stopped(Stop::Reconsider);
+        }
         tokio::select! {
             biased;
             stop = host.stopped() => return Polled::Stopped(stop),
-            ended = code.as_mut() => {
+            ended = poll_fn(|cx| host.poll_code(&mut code, cx)) => {
+                // Without an end, only what there is to wait for has changed.
+                let Some(ended) = ended else { continue };
                 return Polled::Ended(match ended {
                     Ok(Ok(output)) => Ended::Returned(output),
                     Ok(Err(error)) => Ended::Failed(error.into_failure()),
@@ -246,6 +258,20 @@ async fn poll_code(
                 });
             }
             () = requests.stirred.notified() => take_requests(shared, host, requests).await,
+            durable = host.durable(), if host.is_ahead() => {
+                if let Err(error) = durable {
+                    host.commit_failed(&error);
+                }
+            }
+            () = reached(shared, host.next_instant()) => {
+                if host.with_state(|state| next(state, shared.clock.now())) == Some(Next::Expire) {
+                    host.ask(Command::Expire);
+                }
+                host.wake_due();
+            }
+            () = tokio::time::sleep(shared.options.linger), if rest == Rest::Outside => {
+                return Polled::Stopped(Stop::Reconsider);
+            }
             () = in_company.as_mut(), if alone => {
                 // A long body must not keep the whole engine waiting for its own acquittal.
                 alone = false;
@@ -253,6 +279,25 @@ async fn poll_code(
             }
         }
     }
+}
+
+/// Whether the run gives its place to others at once instead of keeping its code at hand.
+fn parks(shared: &Shared, rest: Rest) -> bool {
+    match rest {
+        Rest::Busy => false,
+        Rest::Over => true,
+        Rest::Until(at) => shared.clock.until(at) > shared.options.hot_wait,
+        // Room is what runs are kept for that may be needed again soon.
+        Rest::Outside => shared.ready() > shared.options.driven_per_shard / 2,
+    }
+}
+
+/// Resolves at `at`. Long waits are cut up, so that a clock set forward is noticed.
+async fn reached(shared: &Shared, at: Option<Timestamp>) {
+    let Some(at) = at else { return pending().await };
+    let wait = shared.clock.until(at);
+    let wait = shared.clock.at_most(wait, Duration::from_secs(10));
+    tokio::time::sleep(wait).await;
 }
 
 async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requests) {
@@ -266,10 +311,10 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
         return;
     }
     let store = Arc::clone(&shared.store);
-    match blocking(move || store.inbox(run)).await {
-        Ok(rows) => rows
+    match blocking(move || read_requests(store.as_ref(), run)).await {
+        Ok(requests) => requests
             .into_iter()
-            .for_each(|(id, row)| host.take_request(id, row)),
+            .for_each(|request| host.take_request(request)),
         Err(error) => tracing::error!(%run, %error, "requests left for the run cannot be read"),
     }
 }
@@ -278,7 +323,7 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
 /// code cannot be given what it was given before. A store that cannot be read says nothing of the
 /// run, which waits.
 async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Result<Payload, Replay> {
-    let event = host.with_state(|state| state.event.clone());
+    let event = host.with_state(|state| state.started.event.clone());
     let event = event.ok_or(Replay::Again)?;
     let store = Arc::clone(&shared.store);
     let id = event.clone();
@@ -297,7 +342,7 @@ async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Result<Payload,
         seq: Seq::FIRST,
         what,
     };
-    host.ask(Command::Quarantine(reason), Vec::new());
+    host.ask(Command::Quarantine(reason));
     Err(Replay::Reconsider)
 }
 

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use stepwell::{Client, Registry, RegistryError, SendError};
+use stepwell::{Client, Registry, RegistryError, RunRef, SendError, StartOptions};
 use stepwell_core::run::Outcome;
-use stepwell_core::{EventId, RunId};
-use stepwell_store::{Commit, CommitError, Pressure, ReadError, Seen, Store};
+use stepwell_core::{EventId, EventOrder, Payload, RunId};
+use stepwell_store::{Commit, CommitError, DeliveryRow, Pressure, ReadError, Seen, Store};
 use tokio::sync::{mpsc, watch};
 
+use crate::calls::{self, Started};
 use crate::clock::Clock;
+use crate::delivering::{self, Trouble, deliver_events};
+use crate::event_table::EventTable;
 use crate::gate::Gate;
 use crate::in_flight::Marks;
 use crate::intake::{ClientIntake, NewEvent, publish};
@@ -23,6 +26,7 @@ use crate::options::{Options, Placement};
 use crate::recovery;
 use crate::shard::{Wake, shard};
 use crate::shared::{Phase, Shared};
+use crate::ticking;
 
 /// Why an engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +121,13 @@ impl Engine {
             }
         };
         let live = LiveRuns::default();
-        let operator = Operator::beside(Arc::clone(&store), clock, Arc::clone(&live));
+        let operator = Operator::beside(Arc::clone(&store), Arc::clone(&live));
+        let (deliveries, coming) = mpsc::unbounded_channel();
+        let events = EventTable::new(store.fence());
         let shared = Arc::new(Shared {
+            events,
+            far: tokio::sync::Notify::new(),
+            deliveries,
             store,
             registry,
             clock,
@@ -134,12 +143,21 @@ impl Engine {
             failure: watch::Sender::new(None),
             shards: OnceLock::new(),
         });
+        recovery::count_waits(&shared).await?;
         recovery::record_marks(&shared, found).await?;
         let shards_gone = start_shards(&shared).map_err(StartError::Shard)?;
+        delivering::resume(&shared)
+            .await
+            .map_err(|trouble| match trouble {
+                Trouble::Read(error) => StartError::from(error),
+                Trouble::Commit(error) => StartError::from(error),
+            })?;
         let horizon = shared.clock.now().after(shared.options.timer_horizon);
         let woken = recovery::wake_due(&shared, None, horizon).await?;
         recovery::wake_requested(&shared).await?;
         tracing::info!(woken, "engine is open");
+        tokio::spawn(deliver_until_drained(Arc::clone(&shared), coming));
+        ticking::start(&shared);
         tokio::spawn(watch_until_drained(Arc::clone(&shared)));
         Ok(Self {
             shared,
@@ -187,7 +205,10 @@ impl Engine {
         let mut ended = Vec::new();
         for run in accepted.into_iter().flat_map(|event| event.runs) {
             let outcome = match waits.remove(&run) {
-                Some(wait) => wait.await.map_err(|_| gone())?,
+                Some(wait) => match wait.await.map_err(|_| gone())? {
+                    Outcome::Continued(next) => self.outcome(next).await?,
+                    outcome => outcome,
+                },
                 None => self.outcome(run).await?,
             };
             ended.push((run, outcome));
@@ -195,16 +216,28 @@ impl Engine {
         Ok(ended)
     }
 
-    /// Resolves with the outcome of a run once its end is durable.
+    /// Resolves with the outcome of a run once its end is durable; that of a run which goes on as
+    /// another is that of the last.
     ///
     /// # Errors
     /// [`SendError::Unavailable`] when the run cannot be read or the engine ends first.
-    pub async fn outcome(&self, run: RunId) -> Result<Outcome, SendError> {
+    pub async fn outcome(&self, mut run: RunId) -> Result<Outcome, SendError> {
+        loop {
+            match self.own_outcome(run).await? {
+                Outcome::Continued(next) => run = next,
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
+    async fn own_outcome(&self, run: RunId) -> Result<Outcome, SendError> {
         // Registered before the look: an end between the two is told.
         let wait = self.shared.await_end(run);
         let look = self.operator.outcome(run).await;
         if let Ok(None) = look {
-            if *self.shared.phase.borrow() == Phase::Letting {
+            // Whoever would tell may have gone before this began to wait.
+            let failed = self.shared.failure.borrow().is_some();
+            if failed || *self.shared.phase.borrow() == Phase::Letting {
                 return Err(gone());
             }
             return wait.await.map_err(|_| gone());
@@ -219,11 +252,51 @@ impl Engine {
         }
     }
 
+    /// Starts a run of the workflow of this name; resolves once it is durable. Under a key that is
+    /// taken the answer is the run that took it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn start_run(
+        &self,
+        workflow: &str,
+        input: Payload,
+        options: StartOptions,
+    ) -> Result<Started, SendError> {
+        calls::start(&self.shared, workflow, input, options).await
+    }
+
+    /// Signals a run; resolves once the signal is durable, with the run it went to: the one that
+    /// has the key, or that the run named goes on as.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn signal(
+        &self,
+        run: RunRef,
+        name: String,
+        data: Payload,
+    ) -> Result<RunId, SendError> {
+        calls::signal(&self.shared, run, name, data).await
+    }
+
+    /// Asks for a run to be ended where it stands; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn kill(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.operator.goes_on_as(run).await?;
+        let (operator, reason) = (self.operator.clone(), reason.to_owned());
+        self.ask(run, async move { operator.kill(run, &reason).await })
+            .await
+    }
+
     /// Asks for a run to be cancelled; resolves once the request is durable.
     ///
     /// # Errors
     /// See [`OperateError`].
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.operator.goes_on_as(run).await?;
         let (operator, reason) = (self.operator.clone(), reason.to_owned());
         self.ask(run, async move { operator.cancel(run, &reason).await })
             .await
@@ -248,7 +321,12 @@ impl Engine {
     ) -> Result<(), OperateError> {
         let shared = Arc::clone(&self.shared);
         let asking = tokio::spawn(async move {
-            leave.await?;
+            let left = leave.await;
+            if let (Err(_), Some(why)) = (&left, shared.store.failure()) {
+                // Nobody else may be writing who would hear of it.
+                shared.fail(&CommitError::Failed { why });
+            }
+            left?;
             shared.wake(run, Wake::Request(run));
             Ok(())
         });
@@ -368,6 +446,18 @@ fn start_shards(shared: &Arc<Shared>) -> io::Result<watch::Receiver<()>> {
     Ok(gone)
 }
 
+/// Hands out events for as long as the engine is open.
+async fn deliver_until_drained(
+    shared: Arc<Shared>,
+    coming: mpsc::UnboundedReceiver<(EventOrder, DeliveryRow)>,
+) {
+    let mut phase = shared.phase.subscribe();
+    tokio::select! {
+        () = deliver_events(Arc::clone(&shared), coming) => {}
+        _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+    }
+}
+
 /// Watches the agenda for as long as the engine is open.
 async fn watch_until_drained(shared: Arc<Shared>) {
     let mut phase = shared.phase.subscribe();
@@ -384,6 +474,10 @@ const LOOK_AT_STORE_EVERY: Duration = Duration::from_secs(1);
 /// Ends when the store has stopped writing behind everybody's back: settling may fail while no
 /// commit is under way to hear of it.
 async fn watch_store(shared: &Shared) {
+    if !shared.clock.is_wall() {
+        // A store on a virtual clock settles nothing behind anybody's back.
+        return std::future::pending().await;
+    }
     while shared.store.failure().is_none() {
         tokio::time::sleep(LOOK_AT_STORE_EVERY).await;
     }

@@ -5,31 +5,36 @@
 //! the run is durable. A commit that is refused or fails drops the future; what it rested on is
 //! folded again from what is durable.
 
-use std::any::{Any, TypeId};
+mod append;
+mod bodies;
+mod handle;
+mod rest;
+mod sends;
+mod waits;
+
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+use std::task::Waker;
 
-use futures_util::future::LocalBoxFuture;
-use stepwell::host::{Admission, Host};
 use stepwell::{RetryPolicy, StepAddress, Timestamp};
-use stepwell_core::run::{
-    Command, FinishStep, Mark, Reply, RunState, RunStatus, StartStep, apply, decide,
-};
-use stepwell_core::{Entry, QuarantineReason, RunId, StepKind};
-use stepwell_store::{
-    AgendaChange, Append, Change, Commit, CommitError, InboxId, InboxRow, RunHead, Seen, Ticket,
-    agenda_of,
-};
+use stepwell_core::run::{Command, Delivery, Reply, RunState, RunStatus, decide, due_at};
+use stepwell_core::{EventKey, EventOrder, Payload, RunId};
+use stepwell_store::{CommitError, DeliveryRow, RunHead};
 use tokio::sync::Notify;
 
+pub(crate) use append::More;
+pub(crate) use handle::HostHandle;
+pub(crate) use rest::Rest;
+pub(crate) use waits::read_requests;
+
+use crate::event_table::SharedTicket;
 use crate::gate::{Alone, InCompany};
 use crate::in_flight::Slot;
-use crate::shared::{Phase, Shared};
+use crate::shard::Wake;
+use crate::shared::Shared;
+use bodies::InFlight;
 
 /// Why workflow code is polled no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +47,17 @@ pub(crate) enum Stop {
     LetGo,
 }
 
-/// How long a body waits before it looks again whether the store has caught up.
-const PAUSE_UNDER_STRAIN: Duration = Duration::from_millis(10);
+/// What follows once everything ordered so far is durable.
+pub(crate) enum After {
+    /// Another run has something to do.
+    Wake(RunId, Wake),
+    /// Events are on their way.
+    Deliver(Vec<(EventOrder, DeliveryRow)>),
+    /// The run waits for this no more.
+    Unwatch(EventKey),
+    /// A mark whose body's result is recorded.
+    Free(Slot),
+}
 
 /// One driven run.
 pub(crate) struct RunHost {
@@ -51,7 +65,7 @@ pub(crate) struct RunHost {
     run: RunId,
     policy: Cell<RetryPolicy>,
     inner: RefCell<Inner>,
-    /// Told when `stop` was set or the last body ended.
+    /// Told when `stop` was set, the last body ended, or the state changed.
     stirred: Notify,
     slot: Option<Slot>,
 }
@@ -60,19 +74,35 @@ struct Inner {
     /// Always present between calls; taken for the moment of an `apply`.
     state: Option<RunState>,
     /// The newest commit not known to be durable; it resolves only after all before it.
-    newest: Option<Ticket>,
+    newest: Option<SharedTicket>,
+    /// How many commits the run ordered in this drive, `newest` included.
+    ordered: u64,
+    /// What follows once so many of them are durable, in that order.
+    after: VecDeque<(u64, SharedTicket, After)>,
     /// What the stored head says, as far as lists can tell.
     shown: (RunStatus, Option<Timestamp>),
     agenda: Option<Timestamp>,
     stop: Option<Stop>,
-    bodies: u32,
-    /// The body marked last, while it runs.
-    in_flight: Option<(StepAddress, StepKind, u32)>,
+    /// How far results were handed to the code of this replay.
+    delivery: Delivery,
+    /// Lines whose code is over in this replay.
+    left: Vec<Arc<str>>,
+    /// Code that waits for something to happen to a step; `None` once it did.
+    asking: BTreeMap<StepAddress, Option<Waker>>,
+    /// Whether the state changed since the drive last looked.
+    changed: bool,
+    /// Looks at the store under way for the code.
+    busy: u32,
+    /// Up to this instant, code was told what is due.
+    woken: Timestamp,
+    bodies: BTreeMap<StepAddress, InFlight>,
     alone: Option<Alone>,
     /// Held by a body that was alone and is no longer.
     company: Option<InCompany>,
     /// Whether shutting down dropped a body in flight.
     cut_short: bool,
+    /// The run's input, once it was read; a workflow for failed runs is told it.
+    input: Option<Payload>,
 }
 
 /// A run's state with what the store shows of it.
@@ -91,14 +121,22 @@ impl RunHost {
             policy: Cell::new(shared.options.retry),
             inner: RefCell::new(Inner {
                 newest: None,
+                ordered: 0,
+                after: VecDeque::new(),
                 shown: shown(&state),
                 agenda,
                 stop: None,
-                bodies: 0,
-                in_flight: None,
+                delivery: Delivery::default(),
+                left: Vec::new(),
+                asking: BTreeMap::new(),
+                changed: false,
+                busy: 0,
+                woken: Timestamp::ZERO,
+                bodies: BTreeMap::new(),
                 alone: None,
                 company: None,
                 cut_short: false,
+                input: None,
                 state: Some(state),
             }),
             stirred: Notify::new(),
@@ -115,89 +153,36 @@ impl RunHost {
         self.policy.set(policy);
     }
 
+    pub(crate) fn set_input(&self, input: Payload) {
+        self.inner.borrow_mut().input = Some(input);
+    }
+
     /// Reads the state; `None` only when an entry of our own making could not be applied, in which
     /// case a refold is already asked for.
     pub(crate) fn with_state<T>(&self, read: impl FnOnce(&RunState) -> T) -> Option<T> {
         self.inner.borrow().state.as_ref().map(read)
     }
 
-    pub(crate) fn keep_alone(&self, alone: Alone) {
-        self.inner.borrow_mut().alone = Some(alone);
-    }
-
-    /// Gives the engine back. A body in flight is marked as being in company from here on, and
-    /// marked before others come in: their crash must not count against it.
-    pub(crate) fn end_alone(&self) {
-        let (alone, in_flight) = {
-            let mut inner = self.inner.borrow_mut();
-            (inner.alone.take(), inner.in_flight.clone())
-        };
-        let Some(alone) = alone else { return };
-        if let Some((step, kind, attempt)) = in_flight {
-            self.mark(Some((step, kind)), attempt);
-            self.inner.borrow_mut().company = Some(alone.into_company());
-        }
-    }
-
-    /// Takes the mark back: the drive ends in order, so the next opening has nothing to recover.
-    /// A body that was dropped in flight keeps its mark, which counts as an attempt.
-    pub(crate) fn unmark(&self) {
-        if let (Some(slot), false) = (&self.slot, self.inner.borrow().cut_short) {
-            slot.erase();
-        }
-    }
-
     /// Begins another replay.
     pub(crate) fn restart(&self) {
-        self.inner.borrow_mut().stop = None;
+        let mut inner = self.inner.borrow_mut();
+        inner.stop = None;
+        inner.delivery = Delivery::default();
+        inner.left.clear();
+        inner.asking.clear();
+        inner.changed = false;
+        inner.woken = Timestamp::ZERO;
     }
 
-    /// Resolves when code is to be polled no further and no body is in flight. Bodies may end
-    /// while draining; once the engine is letting go, they are dropped.
-    pub(crate) async fn stopped(&self) -> Stop {
-        let mut phase = self.shared.phase.subscribe();
-        loop {
-            let stirred = self.stirred.notified();
-            {
-                let inner = self.inner.borrow();
-                let draining = *phase.borrow_and_update();
-                if draining == Phase::Letting {
-                    let in_flight = inner.bodies > 0;
-                    drop(inner);
-                    self.let_go(in_flight);
-                    return Stop::LetGo;
-                }
-                if inner.bodies == 0 {
-                    if let Some(stop) = inner.stop {
-                        return stop;
-                    }
-                    let cancelled = inner.state.as_ref().is_some_and(|s| s.cancel.is_some());
-                    if cancelled {
-                        return Stop::Reconsider;
-                    }
-                    if draining == Phase::Draining {
-                        return Stop::LetGo;
-                    }
-                }
-            }
-            tokio::select! {
-                () = stirred => {}
-                changed = phase.changed() => if changed.is_err() { return Stop::LetGo },
-            }
-        }
+    /// Asks the core, commits its entries, and answers its reply; on any trouble the run is stopped
+    /// accordingly and the reply is [`Reply::Stop`].
+    pub(crate) fn ask(&self, command: Command) -> Reply {
+        self.ask_with(command, More::default())
     }
 
-    /// Shutting down drops what is in flight: the attempt counts, and no crash is anybody's fault.
-    fn let_go(&self, in_flight: bool) {
-        if in_flight {
-            self.end_alone();
-            self.inner.borrow_mut().cut_short = true;
-        }
-    }
-
-    /// Asks the core, commits its entries together with `changes`, and answers its reply; on any
-    /// trouble the run is stopped accordingly and the reply is [`Reply::Stop`].
-    pub(crate) fn ask(&self, command: Command, changes: Vec<Change>) -> Reply {
+    /// [`RunHost::ask`], with what belongs into the same commit. Nothing of it is committed when
+    /// the decision has no entries.
+    pub(crate) fn ask_with(&self, command: Command, more: More<'_>) -> Reply {
         if self.inner.borrow().stop.is_some() {
             return Reply::Stop;
         }
@@ -212,8 +197,8 @@ impl RunHost {
             }
             None => return Reply::Stop,
         };
-        if !decision.entries.is_empty() || !changes.is_empty() {
-            self.append(decision.entries, changes);
+        if !decision.entries.is_empty() {
+            self.append(decision.entries, more);
         }
         if decision.reply == Reply::Stop {
             self.stop(Stop::Reconsider);
@@ -221,44 +206,45 @@ impl RunHost {
         decision.reply
     }
 
-    /// Answers a request left for the run. A request the core refuses is over, too: its row goes.
-    pub(crate) fn take_request(&self, id: InboxId, row: InboxRow) {
-        let command = match row {
-            InboxRow::Cancel { reason } => Command::RequestCancel { reason },
-            InboxRow::Resume => Command::Resume,
+    /// Resolves once everything ordered before the call is durable, and sees to what follows.
+    pub(crate) async fn durable(&self) -> Result<(), CommitError> {
+        let (ticket, number) = {
+            let inner = self.inner.borrow();
+            (inner.newest.clone(), inner.ordered)
         };
-        let now = self.shared.clock.now();
-        let answered = vec![Change::DeleteInbox(self.run, id)];
-        match self.with_state(|state| decide(state, command, now)) {
-            Some(Ok(decision)) => {
-                self.append(decision.entries, answered);
-                if decision.reply == Reply::Stop {
-                    self.stop(Stop::Reconsider);
-                }
-                self.stirred.notify_waiters();
+        let Some(ticket) = ticket else { return Ok(()) };
+        let told = ticket.await;
+        let due: Vec<_> = {
+            let mut inner = self.inner.borrow_mut();
+            if inner.ordered == number {
+                inner.newest = None;
             }
-            Some(Err(refusal)) => {
-                tracing::info!(run = %self.run, %refusal, "request came too late");
-                self.append(Vec::new(), answered);
+            let due = inner.after.iter().take_while(|(of, ..)| *of <= number);
+            let count = due.count();
+            inner.after.drain(..count).collect()
+        };
+        for (_, ticket, after) in due {
+            // Resolved already, or about to be: tickets resolve in order. What a lost commit would
+            // have meant for others does not follow; what stands before a refused one does.
+            if ticket.await.is_ok() {
+                self.follow(after);
             }
-            None => {}
         }
+        told
     }
 
-    /// Resolves once everything ordered so far is durable.
-    pub(crate) async fn durable(&self) -> Result<(), CommitError> {
-        // Polled in place: a future dropped half-way leaves the ticket where it is.
-        poll_fn(|cx| {
-            let mut inner = self.inner.borrow_mut();
-            let Some(ticket) = inner.newest.as_mut() else {
-                return Poll::Ready(Ok(()));
-            };
-            Pin::new(ticket).poll(cx).map(|result| {
-                inner.newest = None;
-                result
-            })
-        })
-        .await
+    /// Whether something ordered is not known to be durable.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.inner.borrow().newest.is_some()
+    }
+
+    fn follow(&self, after: After) {
+        match after {
+            After::Wake(run, wake) => self.shared.wake(run, wake),
+            After::Deliver(deliveries) => self.shared.deliver(deliveries),
+            After::Unwatch(key) => self.shared.events.unwatch(key),
+            After::Free(slot) => drop(slot),
+        }
     }
 
     /// What a failed commit means for the run.
@@ -272,114 +258,9 @@ impl RunHost {
         }
     }
 
-    /// Marks workflow code as running, before any body.
-    pub(crate) fn mark_code(&self) {
-        self.mark(None, 1);
-        self.shared.show(self.run, None);
-    }
-
-    fn stop(&self, stop: Stop) {
+    pub(crate) fn stop(&self, stop: Stop) {
         self.inner.borrow_mut().stop.get_or_insert(stop);
         self.stirred.notify_waiters();
-    }
-
-    fn append(&self, entries: Vec<Entry>, changes: Vec<Change>) {
-        let mut inner = self.inner.borrow_mut();
-        let Some(state) = inner.state.take() else {
-            return;
-        };
-        let expected = state.next_seq;
-        let applied = entries.iter().try_fold(state, apply);
-        let state = match applied {
-            Ok(state) => state,
-            Err(illegal) => {
-                // A bug of ours: nothing was committed, so nothing is wrong with what is stored.
-                tracing::error!(run = %self.run, %illegal, "entry cannot follow; run is folded again");
-                drop(inner);
-                self.stop(Stop::Refold);
-                return;
-            }
-        };
-        let mut appends = Vec::new();
-        let empty = entries.is_empty();
-        if !empty {
-            let (now_shown, due) = (shown(&state), agenda_of(&state));
-            let head = (now_shown != inner.shown).then(|| RunHead::of(&state));
-            let agenda = AgendaChange {
-                was: inner.agenda,
-                now: due,
-            };
-            appends.push(Append {
-                run: self.run,
-                expected,
-                entries,
-                head,
-                agenda,
-            });
-            inner.shown = now_shown;
-            inner.agenda = due;
-        }
-        let fence = self.shared.store.fence();
-        let commit = Commit {
-            fence,
-            seen: Seen::OWNER,
-            appends,
-            changes,
-        };
-        let ticket = self.shared.store.commit(commit);
-        if !empty {
-            // Without an entry a commit says nothing of those before it, and is waited for by none.
-            inner.newest = Some(ticket);
-        }
-        if state.suspicion.is_none() {
-            // Progress: whatever took the engine down, it was not this.
-            inner.alone = None;
-        }
-        inner.state = Some(state);
-    }
-
-    fn mark(&self, step: Option<(StepAddress, StepKind)>, attempt: u32) {
-        let Some(slot) = &self.slot else { return };
-        let alone = self.inner.borrow().alone.is_some();
-        if let Some(seq) = self.with_state(|state| state.next_seq) {
-            slot.write(
-                self.run,
-                &Mark {
-                    step,
-                    attempt,
-                    seq,
-                    alone,
-                },
-            );
-        }
-    }
-
-    async fn admitted(
-        &self,
-        step: &StepAddress,
-        kind: StepKind,
-        attempt: u32,
-    ) -> Option<InCompany> {
-        if let Err(error) = self.durable().await {
-            self.commit_failed(&error);
-            return pending().await;
-        }
-        while self.shared.strained() && self.shared.open() {
-            // What is recorded must not outgrow what can be settled.
-            tokio::time::sleep(PAUSE_UNDER_STRAIN).await;
-        }
-        let alone = self.inner.borrow().alone.is_some();
-        let company = if alone {
-            None
-        } else {
-            Some(self.shared.gate.enter().await)
-        };
-        if !self.shared.open() {
-            self.stop(Stop::LetGo);
-            return pending().await;
-        }
-        self.mark(Some((step.clone(), kind)), attempt);
-        company
     }
 }
 
@@ -393,106 +274,7 @@ fn shown(state: &RunState) -> (RunStatus, Option<Timestamp>) {
     (status, head.wake_at)
 }
 
-/// Held while a body is in flight.
-struct Body {
-    host: Rc<RunHost>,
-    _company: Option<InCompany>,
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        {
-            let mut inner = self.host.inner.borrow_mut();
-            inner.bodies -= 1;
-            inner.in_flight = None;
-            inner.company = None;
-        }
-        self.host.shared.show(self.host.run, None);
-        self.host.stirred.notify_waiters();
-    }
-}
-
-/// The host as `Step` sees it: a handle that a body's admission can keep.
-pub(crate) struct HostHandle(pub(crate) Rc<RunHost>);
-
-impl Host for HostHandle {
-    fn run(&self) -> RunId {
-        self.0.run
-    }
-
-    fn retry_policy(&self) -> RetryPolicy {
-        self.0.policy.get()
-    }
-
-    fn attempt_timeout(&self) -> Duration {
-        self.0.shared.options.attempt_timeout
-    }
-
-    fn start_step(&self, ask: StartStep) -> Reply {
-        self.0.ask(Command::StartStep(ask), Vec::new())
-    }
-
-    fn finish_step(&self, report: FinishStep) {
-        self.0.shared.probe("body-end", Some(&report.step));
-        self.0.ask(Command::FinishStep(report), Vec::new());
-    }
-
-    fn admit<'a>(
-        &'a self,
-        step: &'a StepAddress,
-        kind: StepKind,
-        attempt: u32,
-    ) -> LocalBoxFuture<'a, Admission> {
-        Box::pin(async move {
-            match kind {
-                // A drawn value leaves nothing outside the log: order is all it needs.
-                StepKind::Now | StepKind::Random | StepKind::Ulid => return Admission::new(()),
-                StepKind::Run | StepKind::Transaction => {}
-            }
-            let company = self.0.admitted(step, kind, attempt).await;
-            {
-                let mut inner = self.0.inner.borrow_mut();
-                inner.bodies += 1;
-                inner.in_flight = Some((step.clone(), kind, attempt));
-            }
-            self.0.shared.show(self.0.run, Some((step, attempt)));
-            let body = Body {
-                host: Rc::clone(&self.0),
-                _company: company,
-            };
-            self.0.shared.probe("body-start", Some(step));
-            Admission::new(body)
-        })
-    }
-
-    fn wait_until(&self, until: Timestamp) -> LocalBoxFuture<'_, ()> {
-        Box::pin(async move {
-            let wait = self.0.shared.clock.until(until);
-            if wait > self.0.shared.options.hot_wait {
-                self.0.stop(Stop::Reconsider);
-                return pending().await;
-            }
-            tokio::time::sleep(wait).await;
-        })
-    }
-
-    fn mismatch(&self, recorded: String, attempted: String) {
-        let reason = QuarantineReason::Mismatch {
-            recorded,
-            attempted,
-        };
-        self.0.ask(Command::Quarantine(reason), Vec::new());
-    }
-
-    fn now(&self) -> Timestamp {
-        self.0.shared.clock.now()
-    }
-
-    fn random(&self) -> u64 {
-        rand::random()
-    }
-
-    fn resource(&self, of: TypeId) -> Option<Box<dyn Any>> {
-        self.0.shared.registry.resources().get(of)
-    }
+/// Where a run stands on the agenda.
+pub(crate) fn agenda_of(state: &RunState) -> Option<Timestamp> {
+    due_at(state)
 }

@@ -29,12 +29,14 @@ use stepwell_core::{RunId, Seq, StepAddress, StepKind};
 const SLOT_BYTES: usize = 512;
 const TEXT_AT: usize = 44;
 const VERSION: u8 = 1;
-const KINDS: [StepKind; 5] = [
+/// The kinds of step whose bodies are marked, in the order of their numbers from 1.
+const KINDS: [StepKind; 6] = [
     StepKind::Run,
     StepKind::Transaction,
     StepKind::Now,
     StepKind::Random,
     StepKind::Ulid,
+    StepKind::Undo,
 ];
 
 /// The open file of marks.

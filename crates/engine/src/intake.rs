@@ -4,31 +4,31 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use rand::RngExt;
-use stepwell::{Intake, OutgoingEvent, SendError};
-use stepwell_core::entry::RunStarted;
+use stepwell::{Intake, OutgoingEvent, RunRef, SendError, StartOptions};
 use stepwell_core::limits::{
     EVENT_ID_BYTES, EVENT_NAME_BYTES, EVENTS_PER_REQUEST, RESERVED_EVENT_PREFIX,
 };
-use stepwell_core::run::{Outcome, begin, fold};
-use stepwell_core::{EventId, Payload, RunId, Seq, Timestamp};
+use stepwell_core::matching::key_text;
+use stepwell_core::run::Outcome;
+use stepwell_core::{Awaited, EventId, EventOrder, Payload, RunId, Timestamp};
 use stepwell_store::{
-    AgendaChange, Append, Change, Commit, CommitError, EventRow, ReadError, RunHead, Seen,
-    agenda_of,
+    Change, Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, ReadError, Seen,
 };
 use tokio::sync::oneshot;
-use ulid::Ulid;
 
+use crate::calls;
 use crate::drive::Fresh;
+use crate::event_table::{Places, SharedTicket};
 use crate::operator::blocking;
 use crate::shard::Wake;
 use crate::shared::Shared;
+use crate::starting::{Begun, Start, draw, put_together};
 
 /// How often a commit is tried anew after another one got in between.
 const TRIES: u32 = 16;
 
 /// Largest sum of payloads in one request, in bytes: what fits one commit of the store.
-const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub(crate) const REQUEST_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// An event on its way in.
 #[derive(Debug, Clone)]
@@ -57,10 +57,12 @@ pub struct Accepted {
 }
 
 /// What a commit of events is made of.
-struct Prepared {
-    commit: Commit,
-    accepted: Vec<Accepted>,
-    starts: Vec<(RunId, Box<Fresh>)>,
+pub(crate) struct Prepared {
+    pub(crate) commit: Commit,
+    pub(crate) accepted: Vec<Accepted>,
+    pub(crate) starts: Vec<(RunId, Box<Fresh>)>,
+    /// Events that somebody may wait for.
+    pub(crate) deliveries: Vec<(EventOrder, DeliveryRow)>,
 }
 
 /// Where the outcome of a run that was just started will be told.
@@ -79,31 +81,31 @@ pub(crate) async fn publish(
     let mut settled = false;
     for _ in 0..TRIES {
         let (known, seen) = look(shared, &events, settled).await.map_err(unavailable)?;
-        let prepared = prepare(shared, &events, &known, seen);
-        if prepared.commit.changes.is_empty() {
+        let (landing, accepted) = {
+            let mut places = shared.events.lock();
+            let mut prepared = Prepared::empty(shared, seen);
+            prepared.add_all(shared, &mut places, &events, &known);
+            if prepared.commit.changes.is_empty() {
+                (None, prepared.accepted)
+            } else {
+                let accepted = std::mem::take(&mut prepared.accepted);
+                (Some(order(shared, places, prepared)), accepted)
+            }
+        };
+        let Some(landing) = landing else {
             // Every event is stored already, and the looks waited for what they rest on.
             if settled {
-                return Ok((prepared.accepted, Vec::new()));
+                return Ok((accepted, Vec::new()));
             }
             settled = true;
             continue;
-        }
-        match land(shared, prepared.commit, prepared.starts, wait).await {
-            Ok(waits) => return Ok((prepared.accepted, waits)),
+        };
+        match land(shared, landing, wait).await {
+            Ok(waits) => return Ok((accepted, waits)),
             // Somebody stored one of these events since the look: look again, this time behind
             // everything durable.
             Err(error) if error.retry() => settled = true,
-            Err(CommitError::TooLarge { bytes, limit }) => {
-                let why = format!("request of {bytes} bytes is over the limit of {limit} bytes");
-                return Err(SendError::Refused { index: 0, why });
-            }
-            Err(error) => {
-                // A full log refuses and goes on; a store that stopped ends the engine.
-                if error != CommitError::Full || shared.store.failure().is_some() {
-                    shared.fail(&error);
-                }
-                return Err(unavailable(error));
-            }
+            Err(error) => return Err(refused(shared, error)),
         }
     }
     Err(SendError::Busy {
@@ -112,25 +114,55 @@ pub(crate) async fn publish(
     })
 }
 
-/// Commits, and starts what the commit started. Goes on when the caller goes away: a run that is
-/// durable is driven although nobody waits for the answer any more.
-async fn land(
-    shared: &Arc<Shared>,
-    commit: Commit,
+/// What a commit that failed for good means for whoever asked for it, and for the engine.
+pub(crate) fn refused(shared: &Shared, error: CommitError) -> SendError {
+    if let CommitError::TooLarge { bytes, limit } = error {
+        let why = format!("request of {bytes} bytes is over the limit of {limit} bytes");
+        return SendError::Refused { index: 0, why };
+    }
+    // A full log refuses and goes on; a store that stopped ends the engine.
+    if error != CommitError::Full || shared.store.failure().is_some() {
+        shared.fail(&error);
+    }
+    unavailable(error)
+}
+
+/// A commit that has its place in the log, and what follows once it is durable.
+pub(crate) struct Landing {
+    ticket: SharedTicket,
     starts: Vec<(RunId, Box<Fresh>)>,
+    deliveries: Vec<(EventOrder, DeliveryRow)>,
+}
+
+/// Gives a prepared commit its place, while no other event can take one.
+pub(crate) fn order(shared: &Shared, places: Places<'_>, prepared: Prepared) -> Landing {
+    let ticket = shared.store.commit(prepared.commit);
+    Landing {
+        ticket: places.ordered(ticket),
+        starts: prepared.starts,
+        deliveries: prepared.deliveries,
+    }
+}
+
+/// Waits for the disk, and starts what the commit started. Goes on when the caller goes away: a
+/// run that is durable is driven although nobody waits for the answer any more.
+pub(crate) async fn land(
+    shared: &Arc<Shared>,
+    landing: Landing,
     wait: bool,
 ) -> Result<Vec<Wait>, CommitError> {
     let shared = Arc::clone(shared);
     let landing = tokio::spawn(async move {
-        shared.store.commit(commit).await?;
+        landing.ticket.await?;
         let mut waits = Vec::new();
-        for (run, fresh) in starts {
+        for (run, fresh) in landing.starts {
             if wait {
                 // Registered before the run can end.
                 waits.push((run, shared.await_end(run)));
             }
             shared.wake(run, Wake::Start(run, fresh));
         }
+        shared.deliver(landing.deliveries);
         Ok(waits)
     });
     let unknown = |error: tokio::task::JoinError| CommitError::Unknown {
@@ -139,14 +171,14 @@ async fn land(
     landing.await.map_err(unknown)?
 }
 
-fn unavailable(why: impl ToString) -> SendError {
+pub(crate) fn unavailable(why: impl ToString) -> SendError {
     SendError::Unavailable {
         why: why.to_string(),
     }
 }
 
 /// Refuses while accepting would mean holding more than the engine may.
-fn room(shared: &Shared) -> Result<(), SendError> {
+pub(crate) fn room(shared: &Shared) -> Result<(), SendError> {
     if let Some(error) = shared.failure.borrow().as_ref() {
         return Err(unavailable(error));
     }
@@ -191,7 +223,7 @@ fn check(shared: &Shared, events: &[NewEvent]) -> Result<(), SendError> {
     Ok(())
 }
 
-fn check_one(shared: &Shared, event: &NewEvent) -> Result<(), String> {
+pub(crate) fn check_one(shared: &Shared, event: &NewEvent) -> Result<(), String> {
     let name = &event.name;
     if name.is_empty() {
         return Err("name is empty".to_owned());
@@ -215,6 +247,11 @@ fn check_one(shared: &Shared, event: &NewEvent) -> Result<(), String> {
         return Err(format!("data is over the limit of {limit} bytes"));
     }
     let Some(id) = &event.id else { return Ok(()) };
+    if EventId::is_derived(id) {
+        return Err(format!(
+            "id {id:?} is of those the engine derives from runs: give one of your own"
+        ));
+    }
     if id.is_empty() || id.len() > EVENT_ID_BYTES || id.chars().any(char::is_control) {
         return Err(format!(
             "id must have 1 to {EVENT_ID_BYTES} bytes and no control characters; leave it out to \
@@ -255,89 +292,76 @@ async fn look(
     .await
 }
 
-fn prepare(
-    shared: &Shared,
-    events: &[NewEvent],
-    known: &[Option<EventRow>],
-    seen: Seen,
-) -> Prepared {
-    let now = shared.clock.now();
-    let mut prepared = Prepared {
-        commit: Commit {
-            fence: shared.store.fence(),
-            seen,
-            appends: Vec::new(),
-            changes: Vec::new(),
-        },
-        accepted: Vec::with_capacity(events.len()),
-        starts: Vec::new(),
-    };
-    let mut here: HashMap<EventId, Vec<RunId>> = HashMap::new();
-    for (event, known) in events.iter().zip(known) {
-        let id = match &event.id {
-            Some(id) => EventId::new(id.as_str()),
-            None => EventId::new(draw(now).to_string()),
-        };
-        // Twice in one request is once, like twice in two.
-        let first = known
-            .as_ref()
-            .map(|row| row.runs.clone())
-            .or_else(|| here.get(&id).cloned());
-        let runs = match first {
-            Some(runs) => runs,
-            None => prepared.add(shared, event, id.clone(), now),
-        };
-        if event.id.is_some() {
-            here.insert(id.clone(), runs.clone());
-        }
-        prepared.accepted.push(Accepted { id, runs });
-    }
-    prepared
-}
-
 impl Prepared {
-    fn add(
+    /// A commit that changes nothing yet and rests on a look of this age.
+    pub(crate) fn empty(shared: &Shared, seen: Seen) -> Self {
+        Self {
+            commit: Commit {
+                fence: shared.store.fence(),
+                seen,
+                appends: Vec::new(),
+                changes: Vec::new(),
+            },
+            accepted: Vec::new(),
+            starts: Vec::new(),
+            deliveries: Vec::new(),
+        }
+    }
+
+    fn add_all(
         &mut self,
         shared: &Shared,
+        places: &mut Places<'_>,
+        events: &[NewEvent],
+        known: &[Option<EventRow>],
+    ) {
+        let now = shared.clock.now();
+        let mut here: HashMap<EventId, Vec<RunId>> = HashMap::new();
+        for (event, known) in events.iter().zip(known) {
+            let id = match &event.id {
+                Some(id) => EventId::new(id.as_str()),
+                None => EventId::new(draw(now).to_string()),
+            };
+            // Twice in one request is once, like twice in two.
+            let first = known
+                .as_ref()
+                .map(|row| row.runs.clone())
+                .or_else(|| here.get(&id).cloned());
+            let runs = match first {
+                Some(runs) => runs,
+                None => self.add(shared, places, event, id.clone(), now),
+            };
+            if event.id.is_some() {
+                here.insert(id.clone(), runs.clone());
+            }
+            self.accepted.push(Accepted { id, runs });
+        }
+    }
+
+    /// An event with the runs it starts, found by those that wait for it.
+    pub(crate) fn add(
+        &mut self,
+        shared: &Shared,
+        places: &mut Places<'_>,
         event: &NewEvent,
         id: EventId,
         now: Timestamp,
     ) -> Vec<RunId> {
+        let since = self.index(shared, places, event, &id, now);
         let mut runs = Vec::new();
-        for (name, workflow) in shared.registry.triggered_by(&event.name) {
-            let run = draw(now);
-            let started = RunStarted {
-                workflow: name.clone(),
-                version: workflow.version(),
+        for (_, workflow) in shared.registry.triggered_by(&event.name) {
+            let start = Start {
+                workflow,
                 event: id.clone(),
-                input_bytes: event.data.len() as u64,
-            };
-            let entries = vec![begin(started, now)];
-            let state = match fold(run, &entries) {
-                Ok(state) => state,
-                Err(illegal) => {
-                    // A journal of one start always folds; if it ever did not, starting the run
-                    // would only spread the fault.
-                    tracing::error!(%run, %illegal, "run cannot be started");
-                    continue;
-                }
-            };
-            runs.push(run);
-            self.commit.appends.push(Append {
-                run,
-                expected: Seq::FIRST,
-                entries,
-                head: Some(RunHead::of(&state)),
-                agenda: AgendaChange {
-                    was: None,
-                    now: agenda_of(&state),
-                },
-            });
-            let fresh = Fresh {
-                state,
                 input: event.data.clone(),
+                since,
+                parent: None,
+                options: StartOptions::default(),
             };
-            self.starts.push((run, Box::new(fresh)));
+            if let Some(begun) = put_together(shared, start, now) {
+                runs.push(begun.run);
+                self.begin(begun);
+            }
         }
         self.commit.changes.push(Change::NewEvent(EventRow {
             id,
@@ -351,12 +375,62 @@ impl Prepared {
         }));
         runs
     }
+
+    /// A run begins with this commit.
+    pub(crate) fn begin(&mut self, begun: Begun) {
+        self.commit.appends.push(begun.append);
+        self.starts.push((begun.run, Box::new(begun.fresh)));
+    }
+
+    /// Makes the event findable by name and key, if code waits for its type, and puts it on its
+    /// way if somebody may be waiting. Its place among events.
+    fn index(
+        &mut self,
+        shared: &Shared,
+        places: &mut Places<'_>,
+        event: &NewEvent,
+        id: &EventId,
+        now: Timestamp,
+    ) -> EventOrder {
+        let Some(awaited) = awaited(shared, event) else {
+            return places.newest();
+        };
+        let key = awaited.digest();
+        let (order, watched) = places.place(key);
+        let row = EventKeyRow {
+            event: id.clone(),
+            received_at: now,
+        };
+        self.commit
+            .changes
+            .push(Change::IndexEvent(key, order, row));
+        if watched {
+            let row = DeliveryRow {
+                event: id.clone(),
+                key,
+                after: None,
+            };
+            self.deliveries.push((order, row.clone()));
+            self.commit.changes.push(Change::PutDelivery(order, row));
+        }
+        order
+    }
 }
 
-/// A ULID of this instant.
-fn draw(now: Timestamp) -> RunId {
-    let random = rand::rng().random::<u128>();
-    RunId::from_ulid(Ulid::from_parts(now.as_ms(), random))
+/// What an event is matched by, when code waits for its type and it carries a key.
+pub(crate) fn awaited(shared: &Shared, event: &NewEvent) -> Option<Awaited> {
+    let kind = shared.registry.awaited_event(&event.name)?;
+    let key = match kind.key {
+        None => String::new(),
+        Some(field) => {
+            let data: serde_json::Value = serde_json::from_str(event.data.as_json()).ok()?;
+            key_text(&data, field)?
+        }
+    };
+    Some(Awaited {
+        name: event.name.clone(),
+        key,
+    })
 }
 
 /// The engine as product code sees it.
@@ -365,19 +439,43 @@ pub(crate) struct ClientIntake(pub(crate) Arc<Shared>);
 impl Intake for ClientIntake {
     fn send(&self, events: Vec<OutgoingEvent>) -> BoxFuture<'_, Result<Vec<EventId>, SendError>> {
         Box::pin(async move {
-            let events = events
-                .into_iter()
-                .map(|event| NewEvent {
-                    id: event.id,
-                    name: event.name,
-                    data: Payload::from_json(event.data.to_string()),
-                    user: event.user.map(|user| Payload::from_json(user.to_string())),
-                    v: None,
-                    ts: None,
-                })
-                .collect();
+            let events = events.into_iter().map(NewEvent::from).collect();
             let (accepted, _) = publish(&self.0, events, false).await?;
             Ok(accepted.into_iter().map(|event| event.id).collect())
         })
+    }
+
+    fn start(
+        &self,
+        workflow: String,
+        input: Payload,
+        options: StartOptions,
+    ) -> BoxFuture<'_, Result<RunId, SendError>> {
+        Box::pin(async move {
+            let started = calls::start(&self.0, &workflow, input, options).await?;
+            Ok(started.run)
+        })
+    }
+
+    fn signal(
+        &self,
+        run: RunRef,
+        name: String,
+        data: Payload,
+    ) -> BoxFuture<'_, Result<(), SendError>> {
+        Box::pin(async move { calls::signal(&self.0, run, name, data).await.map(drop) })
+    }
+}
+
+impl From<OutgoingEvent> for NewEvent {
+    fn from(event: OutgoingEvent) -> Self {
+        Self {
+            id: event.id,
+            name: event.name,
+            data: Payload::from_json(event.data.to_string()),
+            user: event.user.map(|user| Payload::from_json(user.to_string())),
+            v: None,
+            ts: None,
+        }
     }
 }

@@ -7,22 +7,31 @@
 //! **Architecture invariant.** Nothing here decides a rule about runs: that is `stepwell_core`'s.
 //! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs` alone.
 
+mod calls;
 mod clock;
+mod delivering;
 mod drive;
 mod engine;
+mod event_table;
 mod gate;
 mod host;
 mod in_flight;
+mod inbox;
 mod intake;
 mod operator;
 mod options;
 mod recovery;
 mod shard;
 mod shared;
+mod standing;
+mod starting;
+mod ticking;
 mod watched;
 
+pub use calls::Started;
 pub use clock::Clock;
 pub use engine::{Drained, Engine, Health, StartError};
 pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
 pub use options::{Options, Placement, Probe};
+pub use standing::{EndAsked, OpenWait, Standing, WaitedFor};

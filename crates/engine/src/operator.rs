@@ -11,11 +11,12 @@ use stepwell_core::{
     Entry, EntryBody, EventId, Failure, Payload, RunId, Seq, StepAddress, Timestamp,
 };
 use stepwell_store::{
-    Change, Commit, EventRow, InboxId, InboxRow, ReadError, RunFilter, RunHead, Seen, Store,
+    Change, Commit, EventRow, InboxRow, ReadError, RunFilter, RunHead, Seen, Store,
 };
-use ulid::Ulid;
 
-use crate::clock::Clock;
+use crate::calls::newest;
+use crate::inbox::next_id;
+use crate::standing::{Standing, standing};
 
 /// A body that is in flight right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct RunView {
     pub quarantine: Option<String>,
     /// What is in flight, when an engine is driving it.
     pub in_flight: Option<InFlight>,
+    /// What its journal says beside, for a run looked at by itself whose journal can be read.
+    pub standing: Option<Standing>,
 }
 
 /// A run with its journal.
@@ -88,7 +91,6 @@ pub(crate) type LiveRuns = Arc<Mutex<BTreeMap<RunId, InFlight>>>;
 #[derive(Clone)]
 pub struct Operator {
     store: Arc<dyn Store>,
-    clock: Clock,
     live: LiveRuns,
 }
 
@@ -104,13 +106,12 @@ impl Operator {
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
-            clock: Clock::Wall,
             live: LiveRuns::default(),
         }
     }
 
-    pub(crate) fn beside(store: Arc<dyn Store>, clock: Clock, live: LiveRuns) -> Self {
-        Self { store, clock, live }
+    pub(crate) fn beside(store: Arc<dyn Store>, live: LiveRuns) -> Self {
+        Self { store, live }
     }
 
     /// One run with its output or error.
@@ -218,6 +219,7 @@ impl Operator {
     /// # Errors
     /// When there is no such run, it has ended, or the request cannot be stored.
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.goes_on_as(run).await?;
         let status = self.status(run).await?;
         if status.ended() {
             let why = "a run that has ended cannot be cancelled";
@@ -230,6 +232,21 @@ impl Operator {
             },
         )
         .await
+    }
+
+    /// Leaves a request to end a run where it stands: no compensation runs.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or the request cannot be stored.
+    pub async fn kill(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.goes_on_as(run).await?;
+        let status = self.status(run).await?;
+        if status.ended() {
+            let why = "a run that has ended cannot be killed";
+            return Err(OperateError::Refused { run, status, why });
+        }
+        let reason = reason.to_owned();
+        self.leave(run, InboxRow::Kill { reason }).await
     }
 
     /// Leaves a request to release a run from quarantine.
@@ -245,6 +262,12 @@ impl Operator {
         self.leave(run, InboxRow::Resume).await
     }
 
+    /// The run that `run` goes on as, or itself: what is asked of the one is meant for the other.
+    pub(crate) async fn goes_on_as(&self, run: RunId) -> Result<RunId, OperateError> {
+        let store = Arc::clone(&self.store);
+        Ok(blocking(move || newest(store.as_ref(), run)).await?)
+    }
+
     /// The status of a run whose journal can be read; nothing can be asked of any other.
     async fn status(&self, run: RunId) -> Result<RunStatus, OperateError> {
         let (view, journal) = self.look(run).await?.ok_or(OperateError::NoSuchRun(run))?;
@@ -254,8 +277,7 @@ impl Operator {
 
     /// Resolves once the request is durable: an answer must not promise what a crash undoes.
     async fn leave(&self, run: RunId, row: InboxRow) -> Result<(), OperateError> {
-        let random = u128::from(rand::random::<u64>());
-        let id = InboxId(Ulid::from_parts(self.clock.now().as_ms(), random).0);
+        let id = next_id(self.store.fence());
         let commit = Commit {
             fence: self.store.fence(),
             seen: Seen::OWNER,
@@ -273,10 +295,14 @@ impl Operator {
         let store = Arc::clone(&self.store);
         let read = move || {
             // The head says that there is a run; the journal is the truth about it.
-            let head = store.head(run)?;
-            Ok::<_, ReadError>(head.map(|head| (head, store.journal(run))))
+            let Some(head) = store.head(run)? else {
+                return Ok::<_, ReadError>(None);
+            };
+            // Before the journal, which takes up what is left here.
+            let inbox = store.inbox(run)?;
+            Ok(Some((head, inbox, store.journal(run))))
         };
-        let Some((head, journal)) = blocking(read).await? else {
+        let Some((head, inbox, journal)) = blocking(read).await? else {
             return Ok(None);
         };
         let entries = match journal {
@@ -288,7 +314,10 @@ impl Operator {
             }
         };
         let state = folded(run, &entries)?;
-        Ok(Some((self.view_in(head, &state, &entries), Ok(entries))))
+        let inbox: Vec<_> = inbox.into_iter().map(|(_, row)| row).collect();
+        let mut view = self.view_in(head, &state, &entries);
+        view.standing = Some(standing(&state, &entries, &inbox));
+        Ok(Some((view, Ok(entries))))
     }
 
     fn view_in(&self, head: RunHead, state: &RunState, entries: &[Entry]) -> RunView {
@@ -301,7 +330,7 @@ impl Operator {
         match &state.outcome {
             Some(Outcome::Completed(output)) => view.output = Some(output.clone()),
             Some(Outcome::Failed(failure)) => view.error = Some(failure.clone()),
-            Some(Outcome::Cancelled) | None => {}
+            Some(Outcome::Continued(_) | Outcome::Cancelled) | None => {}
         }
         if let (None, Some(failure)) = (&view.error, last_failure(entries)) {
             // A waiting run says what it recovers from.
@@ -325,6 +354,7 @@ impl Operator {
             error: None,
             quarantine: None,
             in_flight,
+            standing: None,
         }
     }
 }

@@ -31,6 +31,11 @@ pub struct Options {
     /// Longest wait during which a run keeps its future; past it the run is parked and replayed.
     /// Default: one second.
     pub hot_wait: Duration,
+    /// Longest time a run keeps its future while it waits for something without an instant, as long
+    /// as there is room; then it is parked and replayed. Default: 50 milliseconds.
+    pub linger: Duration,
+    /// How long the key of a start stays taken once its run has ended. Default: a day.
+    pub keep_start_keys: Duration,
     /// Most runs one shard drives at a time. Default: 1,024.
     pub driven_per_shard: usize,
     /// Most runs ready to go, beyond which events are refused. Default: 100,000.
@@ -60,6 +65,8 @@ impl Default for Options {
             retry: RetryPolicy::default(),
             attempt_timeout: Duration::from_secs(300),
             hot_wait: Duration::from_secs(1),
+            linger: Duration::from_millis(50),
+            keep_start_keys: Duration::from_secs(24 * 3_600),
             driven_per_shard: 1_024,
             ready_max: 100_000,
             backlog_bytes_max: 64 * 1024 * 1024,

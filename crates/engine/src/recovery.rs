@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stepwell_core::run::{Command, Mark, Reply};
 use stepwell_core::{RunId, Timestamp};
@@ -61,7 +62,7 @@ fn record_mark(host: &RunHost, mark: Mark) {
     let (run, attempt) = (host.run(), mark.attempt);
     let next_seq = || host.with_state(|state| state.next_seq);
     let before = next_seq();
-    if host.ask(Command::Recover(mark), Vec::new()) == Reply::Stop {
+    if host.ask(Command::Recover(mark)) == Reply::Stop {
         tracing::error!(%run, "run was in flight at too many crashes and is quarantined");
     } else if next_seq() > before {
         tracing::info!(%run, attempt, "run was in flight when the engine died");
@@ -74,6 +75,20 @@ async fn make_durable(recorded: &mut BTreeMap<RunId, Rc<RunHost>>) -> Result<(),
         host.durable().await?;
     }
     Ok(())
+}
+
+/// Counts the waits that are stored, so that no event passes by one of them.
+pub(crate) async fn count_waits(shared: &Arc<Shared>) -> Result<(), ReadError> {
+    let mut after = None;
+    loop {
+        let store = Arc::clone(&shared.store);
+        let page = blocking(move || store.waits(after, PAGE)).await?;
+        let Some(last) = page.last().copied() else {
+            return Ok(());
+        };
+        page.iter().for_each(|(key, _)| shared.events.watch(*key));
+        after = Some(last);
+    }
 }
 
 /// Hands every run that is due by `until` to its shard, beginning behind `after`.
@@ -112,10 +127,42 @@ pub(crate) async fn watch_agenda(shared: Arc<Shared>) {
     // A run with work at once is queued or driven already.
     let behind_ready = (Timestamp::ZERO, RunId::from_bytes([0xff; 16]));
     loop {
-        tokio::time::sleep(horizon / 2).await;
+        if shared.clock.is_wall() {
+            tokio::time::sleep(horizon / 2).await;
+        } else {
+            until_far(&shared, horizon).await;
+        }
         let until = shared.clock.now().after(horizon);
         if let Err(error) = wake_due(&shared, Some(behind_ready), until).await {
             tracing::error!(%error, "agenda cannot be read; timers beyond the horizon are late");
+        }
+    }
+}
+
+/// Waits until the first instant beyond the horizon comes near. A virtual clock is set by nobody,
+/// and looking at it in between would make a year long.
+async fn until_far(shared: &Arc<Shared>, horizon: Duration) {
+    loop {
+        let store = Arc::clone(&shared.store);
+        let behind = (
+            shared.clock.now().after(horizon),
+            RunId::from_bytes([0xff; 16]),
+        );
+        let end = Timestamp::from_ms(u64::MAX);
+        let next = blocking(move || store.agenda(Some(behind), end, 1)).await;
+        let next = next.ok().and_then(|page| page.first().copied());
+        let near = async {
+            match next {
+                Some((at, _)) => {
+                    let until = shared.clock.until(at);
+                    tokio::time::sleep(until.saturating_sub(horizon / 2)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = near => return,
+            () = shared.far.notified() => {}
         }
     }
 }

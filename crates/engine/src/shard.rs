@@ -74,7 +74,8 @@ pub(crate) async fn shard(shared: Arc<Shared>, mut wakes: mpsc::UnboundedReceive
 /// Resolves when `at` is here. Long waits are cut up, so that a clock set forward is noticed.
 async fn due(shared: &Shared, at: Option<Timestamp>) {
     let Some(at) = at else { return pending().await };
-    let wait = shared.clock.until(at).min(Duration::from_secs(10));
+    let wait = shared.clock.until(at);
+    let wait = shared.clock.at_most(wait, Duration::from_secs(10));
     tokio::time::sleep(wait).await;
 }
 
@@ -164,6 +165,9 @@ impl Shard {
                     self.timers.insert((at, run));
                 }
                 // Beyond the horizon the store's agenda remembers it.
+                if at > horizon {
+                    self.shared.far.notify_one();
+                }
             }
             Left::Parked(None) | Left::Ended | Left::LetGo => {}
         }

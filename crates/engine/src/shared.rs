@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use stepwell::Registry;
 use stepwell_core::run::Outcome;
-use stepwell_core::{RunId, StepAddress};
-use stepwell_store::{CommitError, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use stepwell_core::{EventOrder, RunId, StepAddress};
+use stepwell_store::{CommitError, DeliveryRow, Store};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::event_table::EventTable;
 use crate::gate::Gate;
 use crate::in_flight::Marks;
 use crate::operator::{InFlight, LiveRuns};
@@ -35,6 +36,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) options: Options,
     pub(crate) gate: Gate,
+    /// Where events and waits meet.
+    pub(crate) events: EventTable,
+    /// Told when a run parked beyond the horizon of the shards' own timers.
+    pub(crate) far: Notify,
+    /// Events on their way, to whoever hands them out.
+    pub(crate) deliveries: mpsc::UnboundedSender<(EventOrder, DeliveryRow)>,
     pub(crate) marks: Option<Marks>,
     /// Runs driven right now; read by lists.
     pub(crate) live: LiveRuns,
@@ -63,6 +70,14 @@ impl Shared {
         let low = usize::from(bytes[15]) | (usize::from(bytes[14]) << 8);
         if let Some(shard) = shards.get(low % shards.len().max(1)) {
             drop(shard.send(wake));
+        }
+    }
+
+    /// Events that are durable are handed out.
+    pub(crate) fn deliver(&self, deliveries: Vec<(EventOrder, DeliveryRow)>) {
+        for delivery in deliveries {
+            // An engine that ended hands it out at the next opening.
+            drop(self.deliveries.send(delivery));
         }
     }
 

@@ -4,21 +4,71 @@
 //! stores; a host knows nothing of bodies.
 
 use std::any::{Any, TypeId};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
-use stepwell_core::run::{FinishStep, Reply, StartStep};
-use stepwell_core::{RetryPolicy, RunId, StepAddress, StepKind, Timestamp};
+use stepwell_core::run::{Command, Reply};
+use stepwell_core::{
+    Failure, ParentClose, Payload, RetryPolicy, RunId, StepAddress, StepKind, Timestamp, WaitOn,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{OutgoingEvent, RunRef, StartOptions};
 
 /// Held while a body runs; dropping it says the body is no longer in flight.
-pub struct Admission(#[expect(dead_code, reason = "held for its Drop alone")] Box<dyn Any>);
+pub struct Admission {
+    #[expect(dead_code, reason = "held for its Drop alone")]
+    held: Box<dyn Any>,
+    cancelled: CancellationToken,
+}
 
 impl Admission {
-    /// Wraps whatever the host wants to see dropped.
+    /// Wraps whatever the host wants to see dropped; the token tells the body that nobody will act
+    /// on its result.
     #[must_use]
-    pub fn new(held: impl Any) -> Self {
-        Self(Box::new(held))
+    pub fn new(held: impl Any, cancelled: CancellationToken) -> Self {
+        Self {
+            held: Box::new(held),
+            cancelled,
+        }
     }
+
+    /// The token.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+}
+
+/// A wait as code asks for it.
+#[derive(Debug, Clone)]
+pub struct WaitAsk {
+    /// The step that waits.
+    pub step: StepAddress,
+    /// For what.
+    pub on: WaitOn,
+    /// The instant, or the deadline.
+    pub until: Option<Timestamp>,
+    /// How far before the run's own start events still count.
+    pub look_back: Duration,
+}
+
+/// A run that code asks to be started.
+#[derive(Debug, Clone)]
+pub struct ChildAsk {
+    /// The step that starts it.
+    pub step: StepAddress,
+    /// Its workflow.
+    pub workflow: &'static str,
+    /// Its input.
+    pub input: Payload,
+    /// Whether code goes on at once.
+    pub detached: bool,
+    /// What becomes of it when this run ends first.
+    pub close: ParentClose,
+    /// On which terms it starts.
+    pub options: StartOptions,
 }
 
 /// Whoever drives one run.
@@ -32,11 +82,13 @@ pub trait Host {
     /// The time limit of an attempt that sets none itself.
     fn attempt_timeout(&self) -> Duration;
 
-    /// Code reached a step. A host that cannot go on answers [`Reply::Stop`].
-    fn start_step(&self, ask: StartStep) -> Reply;
+    /// Puts a request of code to the run; what it comes to takes its place in the journal before
+    /// this returns. A host that cannot go on answers [`Reply::Stop`]; a result whose turn has not
+    /// come is answered with [`Reply::Wait`].
+    fn ask(&self, command: Command) -> Reply;
 
-    /// A body ended; its result takes its place in the journal before this returns.
-    fn finish_step(&self, report: FinishStep);
+    /// Resolves when it is worth asking again for `step`.
+    fn stirred<'a>(&'a self, step: &'a StepAddress) -> LocalBoxFuture<'a, ()>;
 
     /// Resolves when the body of this attempt may run: every earlier entry of the run is durable,
     /// and the attempt is marked as in flight.
@@ -47,8 +99,59 @@ pub trait Host {
         attempt: u32,
     ) -> LocalBoxFuture<'a, Admission>;
 
-    /// Resolves at `until`, or never when the host lets go of the run in the meantime.
-    fn wait_until(&self, until: Timestamp) -> LocalBoxFuture<'_, ()>;
+    /// Begins a wait; nothing it waits for is missed from then on.
+    ///
+    /// # Errors
+    /// What makes the wait impossible, to be recorded as its result.
+    fn begin_wait(&self, ask: WaitAsk) -> LocalBoxFuture<'_, Result<(), Failure>>;
+
+    /// Sends events as the effect of `step`, recorded in the same commit.
+    ///
+    /// # Errors
+    /// What makes them unacceptable, to be recorded as the step's result.
+    fn send(
+        &self,
+        step: StepAddress,
+        events: Vec<OutgoingEvent>,
+    ) -> LocalBoxFuture<'_, Result<(), Failure>>;
+
+    /// Signals another run as the effect of `step`, recorded in the same commit.
+    ///
+    /// # Errors
+    /// That there is no such run, or it has ended; to be recorded as the step's result.
+    fn signal(
+        &self,
+        step: StepAddress,
+        run: RunRef,
+        name: String,
+        data: Payload,
+    ) -> LocalBoxFuture<'_, Result<(), Failure>>;
+
+    /// Starts another run as the effect of a step, recorded in the same commit.
+    ///
+    /// # Errors
+    /// What makes it impossible, to be recorded as the step's result.
+    fn start_child(&self, ask: ChildAsk) -> LocalBoxFuture<'_, Result<(), Failure>>;
+
+    /// Ends this run and goes on as another with `input`; `passed` steps of its own line are
+    /// behind the code.
+    ///
+    /// # Errors
+    /// What makes it impossible.
+    fn go_on(&self, input: Payload, passed: usize) -> LocalBoxFuture<'_, Result<(), Failure>>;
+
+    /// The code of `line` is over; results recorded for it are asked for by nobody.
+    fn leave(&self, line: Arc<str>);
+
+    /// Resolves when the body of `scope` is to be dropped so that it can undo: the run is being
+    /// cancelled or the scope's branch lost its race, and nothing of the body is in flight.
+    fn cancelled<'a>(&'a self, scope: &'a StepAddress) -> LocalBoxFuture<'a, ()>;
+
+    /// Whether a scope within `line` has yet to end.
+    fn has_open_scope(&self, line: &str) -> bool;
+
+    /// The recorded result of `step`, if it succeeded.
+    fn output_of(&self, step: &StepAddress) -> Option<Payload>;
 
     /// What a recorded result cannot be read as: the run is quarantined.
     fn mismatch(&self, recorded: String, attempted: String);

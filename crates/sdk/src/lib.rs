@@ -36,33 +36,64 @@
 //! between the effect and the record. Bodies borrow locals freely. The borrow checker rejects the
 //! classic mistakes: two steps at once over one `step`, a durable call inside a step's body, a
 //! `step` moved into a spawned future.
+//!
+//! # What a workflow can do
+//!
+//! | to | call |
+//! | --- | --- |
+//! | act outside | [`Step::run`], [`Step::transaction`], [`Step::run_blocking`] |
+//! | wait | [`Step::sleep`], [`Step::sleep_until`], [`Step::wait_for`], [`Step::wait_signal`] |
+//! | tell others | [`Step::send`], [`Step::send_all`], [`Step::signal`] |
+//! | run other workflows | [`Step::invoke`], [`Step::start`] |
+//! | do things side by side | [`Step::join`], [`Step::map`], [`Step::race`] |
+//! | take back | [`Step::scope`], [`ScopedStep::undo`], [`Scope::on_undo`] |
+//! | go round for ever | [`Step::continue_as_new`] |
+//! | draw a value | [`Step::now`], [`Step::random`], [`Step::ulid`] |
+//!
+//! While a run waits, its future may be dropped and replayed later: waiting never travels through
+//! an author's `Result`, and nothing with an effect belongs into `Drop`. The pages of
+//! `docs/primitives` hold the rules of each call, and what becomes of it in a crash.
 
 mod attempt;
+mod children;
 mod client;
+#[cfg(doctest)]
+mod doc_pages;
 mod error;
 mod event;
 pub mod host;
+mod parallel;
 mod registry;
+mod scope;
+mod sends;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
 mod step;
 mod transaction;
 mod values;
+mod waits;
 mod workflow;
 
 pub use attempt::Attempt;
-pub use client::{Client, Intake, OutgoingEvent, SendError};
+pub use children::{Invoke, Start};
+pub use client::{Client, Intake, OutgoingEvent, RunRef, SendError, StartOptions};
 pub use error::{Error, StepError};
-pub use event::Event;
+pub use event::{Event, EventType, KeyText};
+pub use parallel::{Alternatives, Branches, Fork};
 pub use registry::{Registry, RegistryError, Resources};
+pub use scope::{Scope, ScopedStep};
 pub use step::{RunStep, Step};
-pub use stepwell_core::{EventId, Payload, RetryPolicy, RunId, StepAddress, Timestamp};
+pub use stepwell_core::schedule::{Missed, Overlap};
+pub use stepwell_core::{
+    EventId, ParentClose, Payload, RetryPolicy, RunId, StepAddress, Timestamp,
+};
 pub use stepwell_macros::{Event, workflow};
 pub use transaction::{Begun, Database, Receipt, TransactionStep};
-pub use workflow::{Workflow, WorkflowFuture};
+pub use waits::{TimedWaitFor, TimedWaitSignal, WaitFor, WaitSignal};
+pub use workflow::{Cron, FailedRun, Tick, TypedWorkflow, Workflow, WorkflowFuture};
 
 /// What the macros expand to; nothing here is for authors.
 #[doc(hidden)]
 pub mod expanded {
-    pub use crate::workflow::call;
+    pub use crate::workflow::{Returned, call};
 }

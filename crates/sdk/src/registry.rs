@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use stepwell_core::WorkflowName;
+use stepwell_core::schedule::Schedule;
 
+use crate::event::{Event, EventType};
 use crate::workflow::Workflow;
 
 /// Dependencies by type: each `step.get` clones one out.
@@ -57,6 +59,35 @@ pub enum RegistryError {
         /// The name.
         name: String,
     },
+    /// One event name with two keys.
+    #[error(
+        "event {name} is declared with the keys {first:?} and {second:?}: give all types of that \
+         name the same key"
+    )]
+    EventKeys {
+        /// The event's name.
+        name: &'static str,
+        /// One of the keys.
+        first: Option<&'static str>,
+        /// The other.
+        second: Option<&'static str>,
+    },
+    /// A schedule that cannot be read.
+    #[error("schedule of workflow {name} cannot be used: {why}")]
+    Schedule {
+        /// The workflow.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A workflow for failed runs that is not there.
+    #[error("workflow {name} names {missing} for its failed runs, which is not registered: add it")]
+    NoFailureWorkflow {
+        /// The workflow.
+        name: String,
+        /// The missing one.
+        missing: &'static str,
+    },
     /// A name that cannot be used.
     #[error(
         "workflow name {name:?} cannot be used: give 1 to 128 bytes of lowercase letters, digits \
@@ -73,6 +104,7 @@ pub enum RegistryError {
 pub struct Registry {
     workflows: BTreeMap<WorkflowName, Arc<dyn Workflow>>,
     resources: Resources,
+    events: BTreeMap<&'static str, Option<&'static str>>,
     errors: Vec<RegistryError>,
 }
 
@@ -101,6 +133,15 @@ impl Registry {
             self.errors.push(RegistryError::BadName { name });
             return self;
         }
+        if let Some(cron) = workflow.cron()
+            && let Err(error) = Schedule::parse(cron.expression, cron.zone)
+        {
+            let (name, why) = (name.clone(), error.to_string());
+            self.errors.push(RegistryError::Schedule { name, why });
+        }
+        for event in workflow.waits().into_iter().chain(workflow.cancel_on()) {
+            self.add_event(event);
+        }
         let key = WorkflowName::new(name.as_str());
         if self.workflows.insert(key, Arc::new(workflow)).is_some() {
             self.errors.push(RegistryError::Duplicate { name });
@@ -117,6 +158,27 @@ impl Registry {
         self
     }
 
+    /// Adds an event type that code waits for. Those that a workflow spells out in its own body as
+    /// `wait_for::<E>` are added with it; this is for waits in helper functions.
+    #[must_use]
+    pub fn event<E: Event>(mut self) -> Self {
+        self.add_event(EventType::of::<E>());
+        self
+    }
+
+    fn add_event(&mut self, event: EventType) {
+        let EventType { name, key } = event;
+        let first = *self.events.entry(name).or_insert(key);
+        if first != key {
+            let second = key;
+            self.errors.push(RegistryError::EventKeys {
+                name,
+                first,
+                second,
+            });
+        }
+    }
+
     /// Everything of `other` too.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
@@ -127,6 +189,9 @@ impl Registry {
             }
         }
         self.resources.0.extend(other.resources.0);
+        for (name, key) in other.events {
+            self.add_event(EventType { name, key });
+        }
         self.errors.extend(other.errors);
         self
     }
@@ -134,7 +199,28 @@ impl Registry {
     /// # Errors
     /// The first thing wrong with what was registered.
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.errors.first().cloned().map_or(Ok(()), Err)
+        if let Some(error) = self.errors.first() {
+            return Err(error.clone());
+        }
+        for (name, workflow) in &self.workflows {
+            let follows = workflow.on_failure();
+            if let Some(missing) = follows.filter(|follows| !self.has(follows)) {
+                let name = name.as_str().to_owned();
+                return Err(RegistryError::NoFailureWorkflow { name, missing });
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.workflows.contains_key(&WorkflowName::new(name))
+    }
+
+    /// The event type of this name, if code waits for it: `Some` with the field it is matched by.
+    #[must_use]
+    pub fn awaited_event(&self, name: &str) -> Option<EventType> {
+        let (name, key) = self.events.get_key_value(name)?;
+        Some(EventType { name, key: *key })
     }
 
     /// The names registered, sorted.

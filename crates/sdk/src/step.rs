@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepwell_core::ids::StepNameError;
-use stepwell_core::run::{FinishStep, Reply, StartStep, StepOutcome};
+use stepwell_core::run::{Command, FinishStep, Reply, StartStep, StepOutcome};
 use stepwell_core::{Failure, FailureClass, Payload, RetryPolicy, StepAddress, StepKind};
 
 use crate::attempt::Attempt;
@@ -49,6 +49,26 @@ impl Step {
             uses: BTreeMap::new(),
             passed: 0,
         }
+    }
+
+    /// A line of its own for the branch at `path`.
+    pub(crate) fn branched(&self, path: Arc<str>) -> Self {
+        Self {
+            host: Rc::clone(&self.host),
+            branch: path,
+            uses: BTreeMap::new(),
+            passed: 0,
+        }
+    }
+
+    /// The path of this line.
+    pub(crate) fn branch(&self) -> &Arc<str> {
+        &self.branch
+    }
+
+    /// The code got past one more step of this line.
+    pub(crate) fn pass(&mut self) {
+        self.passed = self.passed.saturating_add(1);
     }
 
     /// How many steps of this line the code passed. For engines.
@@ -104,6 +124,34 @@ impl Step {
         }
     }
 
+    /// A named effect that blocks its thread or keeps a processor busy: `body` runs on a thread
+    /// for such work, everything else as for [`Step::run`].
+    ///
+    /// The one place where `Send` shows: `body` takes what it needs with it. A time limit ends the
+    /// attempt, not the thread, which cannot be stopped.
+    pub fn run_blocking<'a, T, F>(
+        &'a mut self,
+        name: &str,
+        body: F,
+    ) -> RunStep<'a, T, impl AsyncFn(&Attempt) -> Result<T, Error> + 'a>
+    where
+        F: Fn(&Attempt) -> Result<T, Error> + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let body = Arc::new(body);
+        self.run(name, async move |attempt: &Attempt| {
+            let (body, attempt) = (Arc::clone(&body), attempt.clone());
+            match tokio::task::spawn_blocking(move || body(&attempt)).await {
+                Ok(result) => result,
+                Err(error) => match error.try_into_panic() {
+                    // Contained where every body's panic is.
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Err(Error::retryable(error)),
+                },
+            }
+        })
+    }
+
     /// The next address for `name` on this line: names count up when they repeat.
     pub(crate) fn claim(&mut self, name: &str) -> Result<StepAddress, StepNameError> {
         let first = StepAddress::root(name, 1)?;
@@ -139,22 +187,22 @@ impl Step {
                 kind,
                 position,
             };
-            match self.host.start_step(ask) {
+            match self.host.ask(Command::StartStep(ask)) {
                 Reply::Recorded(outcome) => {
                     self.passed = position.saturating_add(1);
-                    return match outcome {
-                        StepOutcome::Succeeded(output) => Ok(output),
-                        StepOutcome::Failed { failure, attempts } => {
-                            Err(StepError::new(address, attempts, failure))
-                        }
-                    };
+                    return result_of(address, outcome);
                 }
                 Reply::Execute { attempt } => {
                     self.execute(&address, kind, attempt, &options, &body).await;
                 }
-                Reply::Park { until } => self.host.wait_until(until).await,
-                // The host lets go of the run; this future is dropped where it stands.
-                Reply::Stop | Reply::Accepted => pending::<()>().await,
+                Reply::Park { .. } | Reply::Wait { .. } => self.host.stirred(&address).await,
+                // The host lets go of the run, or of this line of it: this future is dropped where
+                // it stands.
+                Reply::Stop
+                | Reply::Hold
+                | Reply::Accepted
+                | Reply::Fork { .. }
+                | Reply::Judge { .. } => pending::<()>().await,
             }
         }
     }
@@ -171,7 +219,8 @@ impl Step {
         Fut: Future<Output = Result<Ran, Failure>>,
     {
         let in_flight = self.host.admit(address, kind, number).await;
-        let attempt = Attempt::new(self.host.run(), address.clone(), number);
+        let attempt =
+            Attempt::new(self.host.run(), address.clone(), number).with_token(in_flight.token());
         let limit = options
             .timeout
             .unwrap_or_else(|| self.host.attempt_timeout());
@@ -193,14 +242,14 @@ impl Step {
             Ok(ran) => (Ok(ran.output), ran.database),
             Err(failure) => (Err(failure), None),
         };
-        self.host.finish_step(FinishStep {
+        self.host.ask(Command::FinishStep(FinishStep {
             step: address.clone(),
             kind,
             attempt: number,
             result,
             policy: options.policy(self.host.retry_policy()),
             database,
-        });
+        }));
         drop(in_flight);
     }
 
@@ -222,6 +271,20 @@ impl Step {
                 self.host.mismatch(recorded, attempted);
                 pending().await
             }
+        }
+    }
+}
+
+/// A recorded outcome as code sees it. Only waits time out, and they look before they ask here.
+pub(crate) fn result_of(address: StepAddress, outcome: StepOutcome) -> Result<Payload, StepError> {
+    match outcome {
+        StepOutcome::Succeeded(output) => Ok(output),
+        StepOutcome::Failed { failure, attempts } => {
+            Err(StepError::new(address, attempts, failure))
+        }
+        StepOutcome::TimedOut => {
+            let failure = Failure::new(FailureClass::TimedOut, "wait reached its deadline");
+            Err(StepError::new(address, 1, failure))
         }
     }
 }
@@ -254,13 +317,15 @@ impl Ran {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
     pub(crate) retries: Option<u32>,
+    pub(crate) policy: Option<RetryPolicy>,
     pub(crate) timeout: Option<Duration>,
 }
 
 impl Options {
     fn policy(&self, of_workflow: RetryPolicy) -> RetryPolicy {
+        let policy = self.policy.unwrap_or(of_workflow);
         self.retries
-            .map_or(of_workflow, |retries| of_workflow.with_retries(retries))
+            .map_or(policy, |retries| policy.with_retries(retries))
     }
 }
 
@@ -284,6 +349,12 @@ impl<T, F> RunStep<'_, T, F> {
     /// Attempts after the first, instead of the workflow's.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = Some(retries);
+        self
+    }
+
+    /// The whole retry policy, instead of the workflow's.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options.policy = Some(policy);
         self
     }
 
@@ -313,15 +384,30 @@ where
         Box::pin(async move {
             let address = usable(address)?;
             let body = &body;
-            let call = |attempt: Attempt| async move {
-                let value = body(&attempt).await.map_err(Error::into_failure)?;
-                Ran::encode(&value)
-            };
-            let output = step
-                .settle(address.clone(), StepKind::Run, options, call)
-                .await?;
-            Ok(step.decode(&address, StepKind::Run, &output).await)
+            step.run_to_result(address, options, body).await
         })
+    }
+}
+
+impl Step {
+    /// A plain body to its recorded result.
+    pub(crate) async fn run_to_result<T, F>(
+        &mut self,
+        address: StepAddress,
+        options: Options,
+        body: &F,
+    ) -> Result<T, StepError>
+    where
+        F: AsyncFn(&Attempt) -> Result<T, Error>,
+        T: Serialize + DeserializeOwned,
+    {
+        let call = |attempt: Attempt| async move {
+            let value = body(&attempt).await.map_err(Error::into_failure)?;
+            Ran::encode(&value)
+        };
+        let kind = StepKind::Run;
+        let output = self.settle(address.clone(), kind, options, call).await?;
+        Ok(self.decode(&address, kind, &output).await)
     }
 }
 

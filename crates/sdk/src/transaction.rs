@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepwell_core::ids::StepNameError;
 use stepwell_core::limits::STEP_OUTPUT_BYTES;
-use stepwell_core::{Failure, FailureClass, Payload, StepAddress, StepKind};
+use stepwell_core::{Failure, FailureClass, Payload, RetryPolicy, StepAddress, StepKind};
 use tokio::time::timeout;
 
 use crate::attempt::Attempt;
@@ -97,6 +97,12 @@ impl<D, T, F> TransactionStep<'_, D, T, F> {
     /// Attempts after the first, instead of the workflow's.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = Some(retries);
+        self
+    }
+
+    /// The whole retry policy, instead of the workflow's.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options.policy = Some(policy);
         self
     }
 

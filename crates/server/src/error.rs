@@ -36,7 +36,7 @@ pub enum ApiError {
     #[error(transparent)]
     Body(#[from] BodyError),
     /// The body is longer than the limit.
-    #[error("body is over the limit of {limit} bytes: send fewer events in a request")]
+    #[error("body is over the limit of {limit} bytes: send less in a request")]
     BodyTooLarge {
         /// The limit in bytes.
         limit: usize,
@@ -83,6 +83,18 @@ pub enum ApiError {
     NoSuchEvent {
         /// The id asked for.
         id: EventId,
+    },
+    /// The engine does not take a start or a signal as it is.
+    #[error("request refused: {why}")]
+    RequestRefused {
+        /// What is wrong.
+        why: String,
+    },
+    /// No such workflow, or no run that takes what was sent.
+    #[error("{why}")]
+    NotFound {
+        /// What was looked for, and what there is instead.
+        why: String,
     },
     /// No such run.
     #[error("run {run} is not stored: list the runs that are with `GET /v1/runs`")]
@@ -183,6 +195,8 @@ impl ApiError {
             Self::ShuttingDown => "shutting-down",
             Self::StoreStopped { .. } => "store-stopped",
             Self::NoSuchEvent { .. } => "no-such-event",
+            Self::RequestRefused { .. } => "request-refused",
+            Self::NotFound { .. } => "not-found",
             Self::NoSuchRun { .. } => "no-such-run",
             Self::BadRunId => "bad-run-id",
             Self::BadParameter { .. } => "bad-parameter",
@@ -203,6 +217,7 @@ impl ApiError {
             Self::Body(BodyError::Malformed { .. } | BodyError::TooManyEvents { .. })
             | Self::BodyCut
             | Self::EventRefused { .. }
+            | Self::RequestRefused { .. }
             | Self::BadRunId
             | Self::BadParameter { .. } => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::EventTooLarge { .. }) | Self::BodyTooLarge { .. } => {
@@ -212,9 +227,10 @@ impl ApiError {
             Self::BodySlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::ShuttingDown | Self::StoreStopped { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoSuchEvent { .. } | Self::NoSuchRun { .. } | Self::NoSuchRoute => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound { .. }
+            | Self::NoSuchEvent { .. }
+            | Self::NoSuchRun { .. }
+            | Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::RunRefuses { .. } => StatusCode::CONFLICT,
             Self::Damaged(_) | Self::StoreUnreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -246,6 +262,17 @@ impl ApiError {
             Self::Busy { retry_after_s, .. } => Some((*retry_after_s).max(1)),
             Self::ShuttingDown | Self::StoreStopped { .. } => Some(RETRY_AFTER_S),
             _ => None,
+        }
+    }
+
+    /// What a start or a signal was answered: there is no event to point at.
+    pub(crate) fn of_call(error: SendError) -> Self {
+        match error {
+            SendError::Refused { why, .. } => Self::RequestRefused { why },
+            error @ (SendError::NotFound { .. }
+            | SendError::Busy { .. }
+            | SendError::Unavailable { .. }
+            | SendError::ShuttingDown) => Self::from(error),
         }
     }
 
@@ -304,6 +331,7 @@ impl From<SendError> for ApiError {
                 what,
                 retry_after_s,
             },
+            SendError::NotFound { why } => Self::NotFound { why },
             SendError::Unavailable { why } => Self::StoreStopped { why },
             SendError::ShuttingDown => Self::ShuttingDown,
         }

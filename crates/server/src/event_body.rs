@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 use stepwell_core::limits::JSON_DEPTH;
 use stepwell_engine::NewEvent;
 
+use strict::Strict;
+
 /// Bounds on what one request may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -112,6 +114,14 @@ pub fn parse(body: &[u8], bounds: Bounds) -> Result<Vec<NewEvent>, BodyError> {
             "the body is empty: expected an event object or an array",
         )),
     }
+}
+
+/// The text of a body that is one JSON value of any kind, looked at to the last character.
+pub(crate) fn value(body: &[u8], depth: usize) -> Result<&str, BodyError> {
+    let text = text_of(body)?;
+    depth::check(text, depth)?;
+    let Strict = read(text, text, None)?;
+    Ok(text.trim_matches([' ', '\t', '\r', '\n']))
 }
 
 fn text_of(body: &[u8]) -> Result<&str, BodyError> {

@@ -31,11 +31,17 @@ pub fn router(engine: Engine, mut settings: Settings) -> Router {
     let operators = Router::new()
         .route("/events/{id}", get(routes::event::show))
         .route("/events/{id}/runs", get(routes::event_runs::list))
-        .route("/runs", get(routes::runs::list))
+        .route("/runs", get(routes::runs::list).post(routes::start::start))
         .route("/runs/{id}", get(routes::run::show))
         .route("/runs/{id}/journal", get(routes::journal::show))
         .route("/runs/{id}/cancel", post(routes::cancel::cancel))
         .route("/runs/{id}/resume", post(routes::resume::resume))
+        .route("/runs/{id}/kill", post(routes::kill::kill))
+        .route("/runs/{id}/signals/{name}", post(routes::signal::signal))
+        .route(
+            "/workflows/{workflow}/keys/{key}/signals/{name}",
+            post(routes::signal_by_key::signal),
+        )
         .route("/workflows", get(routes::workflows::list))
         .route("/store", get(routes::store::show))
         .method_not_allowed_fallback(method_not_allowed)

@@ -5,10 +5,14 @@ pub(crate) mod event;
 pub(crate) mod event_runs;
 pub(crate) mod health;
 pub(crate) mod journal;
+pub(crate) mod kill;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod send;
+pub(crate) mod signal;
+pub(crate) mod signal_by_key;
+pub(crate) mod start;
 pub(crate) mod store;
 pub(crate) mod workflows;
 

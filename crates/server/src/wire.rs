@@ -17,10 +17,12 @@ pub use event::{EventJson, EventRunJson, SentJson};
 pub use health::HealthJson;
 pub use journal::{EntryJson, EntryKind, JournalJson, StepJsonKind};
 pub use raw::Raw;
-pub use run::{FailureJson, InFlightJson, RunJson, RunListJson};
+pub use run::{
+    CancelJson, FailureJson, InFlightJson, RunJson, RunListJson, StartedJson, WaitJson, WaitKind,
+};
 pub use store::{StoreFormatsJson, StoreJson};
 pub use time::Instant;
-pub use workflow::WorkflowJson;
+pub use workflow::{CronJson, WorkflowJson};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,8 +6,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use stepwell_commit_log::{Disk, Log, RecordNumber, Scan};
-use stepwell_core::{Entry, EventId, Fence, RunId};
-use stepwell_store::{Commit, EventRow, ReadError, RunFilter, RunHead, Seen, Ticket};
+use stepwell_core::{Entry, EventId, EventKey, EventOrder, Fence, RunId, WorkflowName};
+use stepwell_store::{
+    Commit, DeliveryRow, EventKeyRow, EventRow, ReadError, RunFilter, RunHead, ScheduleRow, Seen,
+    Ticket,
+};
 
 use crate::applier::Applier;
 use crate::checkpoint::{self, Checkpointer, State, StateError};
@@ -196,6 +199,64 @@ impl<D: Disk, T: Table> Core<D, T> {
     /// See [`stepwell_store::Store::runs`].
     pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Vec<RunHead>, ReadError> {
         self.front.runs(filter, limit)
+    }
+
+    /// Events of one name and key, in the order of the log.
+    ///
+    /// # Errors
+    /// See [`stepwell_store::Store::events_by_key`].
+    pub fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError> {
+        self.front.events_by_key(key, after, limit)
+    }
+
+    /// Runs that wait for events of one name and key.
+    ///
+    /// # Errors
+    /// See [`stepwell_store::Store::waiting_for`].
+    pub fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError> {
+        self.front.waiting_for(key, after, limit)
+    }
+
+    /// All waits, by key and run.
+    ///
+    /// # Errors
+    /// See [`stepwell_store::Store::waits`].
+    pub fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError> {
+        self.front.waits(after, limit)
+    }
+
+    /// Events on their way, oldest first.
+    ///
+    /// # Errors
+    /// See [`stepwell_store::Store::deliveries`].
+    pub fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError> {
+        self.front.deliveries(after, limit)
+    }
+
+    /// How far the schedule of a workflow was considered.
+    ///
+    /// # Errors
+    /// See [`stepwell_store::Store::schedule`].
+    pub fn schedule(&self, workflow: &WorkflowName) -> Result<Option<ScheduleRow>, ReadError> {
+        self.front.schedule(workflow)
     }
 
     /// Walks every row; see [`crate::SledStore::verify`].

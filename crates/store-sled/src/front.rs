@@ -3,10 +3,12 @@
 use std::sync::{Arc, PoisonError};
 
 use stepwell_core::envelope;
-use stepwell_core::{Entry, EventId, Fence, RunId, Seq, Timestamp};
+use stepwell_core::{
+    Entry, EventId, EventKey, EventOrder, Fence, RunId, Seq, Timestamp, WorkflowName,
+};
 use stepwell_store::{
-    Append, Commit, CommitError, EventRow, InboxId, InboxRow, Pressure, ReadError, RunFilter,
-    RunHead, Seen, Ticket,
+    Append, Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, Pressure,
+    ReadError, RunFilter, RunHead, ScheduleRow, Seen, Ticket,
 };
 
 use crate::overlay::{Conditions, Look, Position};
@@ -147,6 +149,47 @@ impl<T: Table> Front<T> {
 
     pub(crate) fn inbox_runs(&self) -> Result<Vec<RunId>, ReadError> {
         self.settled(|table| reader::inbox_runs(table))
+    }
+
+    pub(crate) fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError> {
+        self.settled(|table| reader::events_by_key(table, key, after, limit))
+    }
+
+    pub(crate) fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError> {
+        self.settled(|table| reader::waiting_for(table, key, after, limit))
+    }
+
+    pub(crate) fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError> {
+        self.settled(|table| reader::waits(table, after, limit))
+    }
+
+    pub(crate) fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError> {
+        self.settled(|table| reader::deliveries(table, after, limit))
+    }
+
+    pub(crate) fn schedule(
+        &self,
+        workflow: &WorkflowName,
+    ) -> Result<Option<ScheduleRow>, ReadError> {
+        self.settled(|table| reader::schedule(table, workflow))
     }
 
     pub(crate) fn pressure(&self) -> Pressure {

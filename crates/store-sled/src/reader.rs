@@ -8,6 +8,10 @@ use stepwell_store::{EventRow, InboxId, InboxRow, ReadError, RunFilter, RunHead,
 use crate::table::{Order, Row, Table, TableError, end_of};
 use crate::value::{self, ValueError};
 
+mod matching;
+
+pub(crate) use matching::*;
+
 /// Rows read from the table at a time.
 const PAGE: usize = 256;
 
@@ -107,7 +111,7 @@ fn journal_block<T: Table>(
             "block says it belongs elsewhere".to_owned(),
         ));
     }
-    let entries = envelope::decode_block(first, opened.body)?;
+    let entries = envelope::decode_block(opened.format, first, opened.body)?;
     if entries.is_empty() {
         return Err(ValueError::Damaged("block holds no entry".to_owned()));
     }

@@ -217,7 +217,8 @@ impl<'t, T: Table> Settler<'t, T> {
     }
 }
 
-/// Only requests to runs are both deleted and of any size, so only they can leave parts behind.
+/// Only requests to runs are both deleted and of any size, so only they can leave parts behind:
+/// places on the agenda, waits and deliveries fit one row.
 fn delete_parts<T: Table>(key: &[u8], batch: &mut Batch<'_>, table: &T) -> Result<(), SettleError> {
     if key.first() != Some(&keys::INBOX) {
         return Ok(());

@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use stepwell_commit_log::{Log, RealDisk, Scan, SegmentReport};
-use stepwell_core::{Entry, EventId, Fence, RunId, Timestamp};
+use stepwell_core::{Entry, EventId, EventKey, EventOrder, Fence, RunId, Timestamp, WorkflowName};
 use stepwell_store::{
-    Commit, CommitError, EventRow, InboxId, InboxRow, Pressure, ReadError, RunFilter, RunHead,
-    Seen, Store, Ticket,
+    Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, Pressure,
+    ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket,
 };
 
 use crate::checkpoint;
@@ -376,6 +376,44 @@ impl Store for SledStore {
 
     fn inbox_runs(&self) -> Result<Vec<RunId>, ReadError> {
         self.front.inbox_runs()
+    }
+
+    fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError> {
+        self.front.events_by_key(key, after, limit)
+    }
+
+    fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError> {
+        self.front.waiting_for(key, after, limit)
+    }
+
+    fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError> {
+        self.front.waits(after, limit)
+    }
+
+    fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError> {
+        self.front.deliveries(after, limit)
+    }
+
+    fn schedule(&self, workflow: &WorkflowName) -> Result<Option<ScheduleRow>, ReadError> {
+        self.front.schedule(workflow)
     }
 
     fn pressure(&self) -> Pressure {

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use stepwell_core::envelope::{self, ValueKind};
-use stepwell_core::run::{Illegal, RunState, apply, fold};
-use stepwell_core::{Entry, RunId, Seq};
-use stepwell_store::{EventRow, InboxRow, ReadError, agenda_of, keys};
+use stepwell_core::run::{Illegal, RunState, apply, due_at, fold};
+use stepwell_core::{Entry, RunId, Seq, Timestamp};
+use stepwell_store::{EventRow, InboxRow, ReadError, keys};
 
 use crate::reader::{self, Pages, failed};
 use crate::settled::{Settled, SettledError};
 use crate::table::Table;
 use crate::value::ValueError;
+
+mod matching;
+
+use matching::Listeners;
 
 /// What a walk over every row found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,10 +91,14 @@ impl Verification {
 pub(crate) fn verify<T: Table>(table: &T) -> Result<Verification, ReadError> {
     let mut found = recount(table)?;
     found.runs = 0;
-    verify_journals(table, &mut found)?;
+    let mut listeners = Listeners::default();
+    verify_journals(table, &mut listeners, &mut found)?;
     verify_heads(table, &mut found)?;
     verify_events(table, &mut found)?;
     verify_small(table, &mut found)?;
+    matching::verify_waits(table, listeners, &mut found)?;
+    matching::verify_event_keys(table, &mut found)?;
+    matching::verify_schedules(table, &mut found)?;
     Ok(found)
 }
 
@@ -146,7 +154,11 @@ fn note_settled(found: &mut Verification, error: SettledError) -> Result<(), Rea
 }
 
 /// Every run with a journal block or a head, so that a run that lost either is named.
-fn verify_journals<T: Table>(table: &T, found: &mut Verification) -> Result<(), ReadError> {
+fn verify_journals<T: Table>(
+    table: &T,
+    listeners: &mut Listeners,
+    found: &mut Verification,
+) -> Result<(), ReadError> {
     let mut runs = BTreeSet::new();
     for_each_row(table, keys::JOURNAL, |key, _| {
         runs.extend(keys::parse_journal(&key).map(|(run, _)| run));
@@ -162,14 +174,19 @@ fn verify_journals<T: Table>(table: &T, found: &mut Verification) -> Result<(), 
             Ok(entries) => {
                 found.entries += entries.len() as u64;
                 match refold(run, &entries) {
-                    Ok(state) => verify_place(table, &state, found)?,
+                    Ok(state) => {
+                        listeners.note(&state);
+                        verify_place(table, &state, found)?;
+                    }
                     Err((seq, illegal)) => {
+                        listeners.note_unreadable(run);
                         let what = illegal.to_string();
                         found.damage.push(Damage::Journal { run, seq, what });
                     }
                 }
             }
             Err(ReadError::Damaged { run, seq, what }) => {
+                listeners.note_unreadable(run);
                 found.damage.push(Damage::Journal { run, seq, what });
             }
             Err(error @ (ReadError::DamagedValue { .. } | ReadError::Failed { .. })) => {
@@ -264,10 +281,15 @@ fn verify_place<T: Table>(
         let what = "it is missing".to_owned();
         found.note_value(format!("head of run {run}"), ValueError::Damaged(what))?;
     }
-    let Some(at) = agenda_of(state) else {
+    let Some(at) = due_at(state) else {
         return Ok(());
     };
-    let place = table.get(&keys::agenda(at, run)).map_err(failed)?;
+    let mut place = table.get(&keys::agenda(at, run)).map_err(failed)?;
+    if place.is_none() {
+        // Format 1 put a run there whose instant had come when it was recorded.
+        let at_once = keys::agenda(Timestamp::ZERO, run);
+        place = table.get(&at_once).map_err(failed)?;
+    }
     if place.is_none() {
         let value = format!("place of run {run} on the agenda at {at}");
         found.note_value(value, ValueError::Damaged("it is missing".to_owned()))?;

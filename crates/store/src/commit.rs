@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use stepwell_core::envelope::{self, EncodeError, ValueKind};
-use stepwell_core::{Entry, EventId, Fence, RunId, Seq, Timestamp};
+use stepwell_core::{
+    Entry, EventId, EventKey, EventOrder, Fence, RunId, Seq, Timestamp, WorkflowName,
+};
 use tokio::sync::oneshot;
 
 use crate::Seen;
 use crate::errors::CommitError;
 use crate::keys;
-use crate::rows::{EventRow, InboxId, InboxRow, RunHead};
+use crate::rows::{DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, RunHead, ScheduleRow};
 
 /// Everything one transition changes: all of it happens or none.
 #[derive(Debug, Clone)]
@@ -39,6 +41,17 @@ pub struct Append {
     pub head: Option<RunHead>,
     /// The run's place on the agenda, when it changed.
     pub agenda: AgendaChange,
+    /// What the run begins and ceases to wait for.
+    pub waits: WaitChange,
+}
+
+/// A run begins and ceases to wait for events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WaitChange {
+    /// Keys it did not wait for before.
+    pub begun: Vec<EventKey>,
+    /// Keys it waits for no more.
+    pub over: Vec<EventKey>,
 }
 
 /// A run moves on the agenda; equal sides mean no change.
@@ -55,6 +68,14 @@ pub struct AgendaChange {
 pub enum Change {
     /// Store an event; its id must be new.
     NewEvent(EventRow),
+    /// Index an event by its name and key.
+    IndexEvent(EventKey, EventOrder, EventKeyRow),
+    /// Keep an event on its way to the runs that wait for it, or how far it has come.
+    PutDelivery(EventOrder, DeliveryRow),
+    /// An event reached every run that waited for it.
+    DeleteDelivery(EventOrder),
+    /// Keep how far a schedule's ticks were considered.
+    PutSchedule(WorkflowName, ScheduleRow),
     /// Leave a request for a run.
     PutInbox(RunId, InboxId, InboxRow),
     /// A request was turned into an entry of this same commit, or refused for good.
@@ -98,7 +119,13 @@ impl Commit {
     pub fn new_events(&self) -> impl Iterator<Item = &EventId> {
         self.changes.iter().filter_map(|change| match change {
             Change::NewEvent(row) => Some(&row.id),
-            Change::PutInbox(..) | Change::DeleteInbox(..) | Change::SetAside { .. } => None,
+            Change::IndexEvent(..)
+            | Change::PutDelivery(..)
+            | Change::DeleteDelivery(_)
+            | Change::PutSchedule(..)
+            | Change::PutInbox(..)
+            | Change::DeleteInbox(..)
+            | Change::SetAside { .. } => None,
         })
     }
 }
@@ -116,22 +143,21 @@ impl Append {
         if let Some(head) = &self.head {
             ops.push(head_op(head)?);
         }
-        if self.agenda.was == self.agenda.now {
-            return Ok(());
+        if self.agenda.was != self.agenda.now {
+            if let Some(was) = self.agenda.was {
+                ops.push(gone(keys::agenda(was, self.run)));
+            }
+            if let Some(now) = self.agenda.now {
+                let key = keys::agenda(now, self.run);
+                ops.push(sealed(ValueKind::Agenda, key, run, &[])?);
+            }
         }
-        if let Some(was) = self.agenda.was {
-            ops.push(RowOp {
-                key: keys::agenda(was, self.run),
-                value: None,
-            });
+        for key in &self.waits.over {
+            ops.push(gone(keys::wait(*key, self.run)));
         }
-        if let Some(now) = self.agenda.now {
-            let key = keys::agenda(now, self.run);
-            let value = envelope::seal(ValueKind::Agenda, &key, run, Seq::FIRST, &[])?;
-            ops.push(RowOp {
-                key,
-                value: Some(value),
-            });
+        for key in &self.waits.begun {
+            let key = keys::wait(*key, self.run);
+            ops.push(sealed(ValueKind::Wait, key, run, &[])?);
         }
         Ok(())
     }
@@ -139,51 +165,65 @@ impl Append {
 
 impl Change {
     fn row_ops(&self, ops: &mut Vec<RowOp>) -> Result<(), EncodeError> {
-        match self {
+        let op = match self {
             Self::NewEvent(row) => {
-                let key = keys::event(&row.id);
                 let body = envelope::encode_fields(row)?;
-                let value = envelope::seal(ValueKind::Event, &key, None, Seq::FIRST, &body)?;
-                ops.push(RowOp {
-                    key,
-                    value: Some(value),
-                });
+                sealed(ValueKind::Event, keys::event(&row.id), None, &body)?
+            }
+            Self::IndexEvent(key, order, row) => {
+                let body = envelope::encode_fields(row)?;
+                let key = keys::event_key(*key, *order);
+                sealed(ValueKind::EventKey, key, None, &body)?
+            }
+            Self::PutDelivery(order, row) => {
+                let body = envelope::encode_fields(row)?;
+                sealed(ValueKind::Delivery, keys::delivery(*order), None, &body)?
+            }
+            Self::DeleteDelivery(order) => gone(keys::delivery(*order)),
+            Self::PutSchedule(workflow, row) => {
+                let body = envelope::encode_fields(row)?;
+                sealed(ValueKind::Schedule, keys::schedule(workflow), None, &body)?
             }
             Self::PutInbox(run, id, row) => {
-                let key = keys::inbox(*run, *id);
                 let body = envelope::encode_fields(row)?;
-                let value = envelope::seal(ValueKind::Inbox, &key, Some(*run), Seq::FIRST, &body)?;
-                ops.push(RowOp {
-                    key,
-                    value: Some(value),
-                });
+                sealed(ValueKind::Inbox, keys::inbox(*run, *id), Some(*run), &body)?
             }
-            Self::DeleteInbox(run, id) => {
-                ops.push(RowOp {
-                    key: keys::inbox(*run, *id),
-                    value: None,
-                });
-            }
+            Self::DeleteInbox(run, id) => gone(keys::inbox(*run, *id)),
             Self::SetAside { head, was } => {
                 ops.push(head_op(head)?);
-                ops.push(RowOp {
-                    key: keys::agenda(*was, head.run),
-                    value: None,
-                });
+                gone(keys::agenda(*was, head.run))
             }
-        }
+        };
+        ops.push(op);
         Ok(())
     }
 }
 
-fn head_op(head: &RunHead) -> Result<RowOp, EncodeError> {
-    let key = keys::head(head.run);
-    let body = envelope::encode_fields(head)?;
-    let value = envelope::seal(ValueKind::RunHead, &key, Some(head.run), Seq::FIRST, &body)?;
+fn sealed(
+    kind: ValueKind,
+    key: Vec<u8>,
+    run: Option<RunId>,
+    body: &[u8],
+) -> Result<RowOp, EncodeError> {
+    let value = envelope::seal(kind, &key, run, Seq::FIRST, body)?;
     Ok(RowOp {
         key,
         value: Some(value),
     })
+}
+
+fn gone(key: Vec<u8>) -> RowOp {
+    RowOp { key, value: None }
+}
+
+fn head_op(head: &RunHead) -> Result<RowOp, EncodeError> {
+    let body = envelope::encode_fields(head)?;
+    sealed(
+        ValueKind::RunHead,
+        keys::head(head.run),
+        Some(head.run),
+        &body,
+    )
 }
 
 /// The right to hear what became of a commit; resolves once.

@@ -27,12 +27,12 @@ mod errors;
 pub mod keys;
 mod rows;
 
-pub use commit::{AgendaChange, Append, Change, Commit, RowOp, Ticket, TicketSender};
+pub use commit::{AgendaChange, Append, Change, Commit, RowOp, Ticket, TicketSender, WaitChange};
 pub use errors::{CommitError, Durability, Fault, ReadError};
-pub use rows::{EventRow, InboxId, InboxRow, RunHead, agenda_of};
+pub use rows::{DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, RunHead, ScheduleRow};
 
 use stepwell_core::run::RunStatus;
-use stepwell_core::{Entry, EventId, Fence, RunId, Timestamp, WorkflowName};
+use stepwell_core::{Entry, EventId, EventKey, EventOrder, Fence, RunId, Timestamp, WorkflowName};
 
 /// How far the store had settled when a look was taken; handed back with the commit that rests on
 /// the look, so that the store can tell whether the look may have gone stale.
@@ -137,6 +137,55 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the disk cannot be read.
     fn inbox_runs(&self) -> Result<Vec<RunId>, ReadError>;
+
+    /// Up to `limit` events of one name and key in the order of the log, beginning behind `after`.
+    ///
+    /// # Errors
+    /// When a value is damaged or the disk cannot be read.
+    fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError>;
+
+    /// Up to `limit` runs that wait for events of one name and key, by id, beginning behind
+    /// `after`.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError>;
+
+    /// Up to `limit` of all waits, by key and run, beginning behind `after`.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError>;
+
+    /// Up to `limit` events on their way, oldest first, beginning behind `after`.
+    ///
+    /// # Errors
+    /// When a value is damaged or the disk cannot be read.
+    fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError>;
+
+    /// How far the schedule of a workflow was considered, if it ever was.
+    ///
+    /// # Errors
+    /// When the value is damaged or the disk cannot be read.
+    fn schedule(&self, workflow: &WorkflowName) -> Result<Option<ScheduleRow>, ReadError>;
 
     /// What the store holds back at the moment.
     fn pressure(&self) -> Pressure;

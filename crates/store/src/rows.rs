@@ -1,8 +1,10 @@
 //! The rows beside journals: run heads, events, requests waiting for a run.
 
 use serde::{Deserialize, Serialize};
-use stepwell_core::run::{Next, Outcome, RunState, RunStatus, next};
-use stepwell_core::{EventId, Payload, RunId, Timestamp, WorkflowName};
+use stepwell_core::run::{ChildOutcome, Outcome, RunState, RunStatus, due_at};
+use stepwell_core::{
+    EventId, EventKey, EventOrder, Payload, RunId, StepAddress, Timestamp, WorkflowName,
+};
 
 /// What lists show of a run without reading its journal.
 ///
@@ -34,32 +36,19 @@ impl RunHead {
     /// The head of a run in `state`, as of its last change.
     #[must_use]
     pub fn of(state: &RunState) -> Self {
-        let wake_at = match next(state, state.changed_at) {
-            Next::WakeAt(at) => Some(at),
-            Next::Drive | Next::Conclude | Next::Held | Next::Done => None,
-        };
+        let status = state.status(state.changed_at);
+        let wake_at = due_at(state).filter(|at| *at > Timestamp::ZERO);
         Self {
             run: state.run,
-            workflow: state.workflow.clone(),
-            version: state.version,
-            event: state.event.clone(),
-            status: state.status(state.changed_at),
+            workflow: state.started.workflow.clone(),
+            version: state.started.version,
+            event: state.started.event.clone(),
+            status,
             started_at: state.started_at,
             changed_at: state.changed_at,
             ended_at: state.outcome.as_ref().map(|_: &Outcome| state.changed_at),
-            wake_at,
+            wake_at: wake_at.filter(|_| status == RunStatus::Waiting),
         }
-    }
-}
-
-/// When a run is due: at [`Timestamp::ZERO`] when it has work at once, `None` when only something
-/// from outside can give it work.
-#[must_use]
-pub fn agenda_of(state: &RunState) -> Option<Timestamp> {
-    match next(state, state.changed_at) {
-        Next::Drive | Next::Conclude => Some(Timestamp::ZERO),
-        Next::WakeAt(at) => Some(at),
-        Next::Held | Next::Done => None,
     }
 }
 
@@ -88,6 +77,39 @@ pub struct EventRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct InboxId(pub u128);
 
+/// An event in the index by name and key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventKeyRow {
+    /// The event.
+    pub event: EventId,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+}
+
+/// An event on its way to the runs that waited for it when it was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRow {
+    /// The event.
+    pub event: EventId,
+    /// What it is matched by.
+    pub key: EventKey,
+    /// The last run it was handed to; those behind it are still to come.
+    pub after: Option<RunId>,
+}
+
+/// How far the ticks of a workflow's schedule were considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleRow {
+    /// The expression they were computed from; another one starts afresh.
+    pub expression: String,
+    /// The zone.
+    pub zone: String,
+    /// Ticks up to this instant were started, skipped or passed over.
+    pub considered: Timestamp,
+    /// The run of the last tick that started one.
+    pub last_run: Option<RunId>,
+}
+
 /// A request to a run from outside its shard; the shard turns it into an entry and deletes it in
 /// one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,4 +121,34 @@ pub enum InboxRow {
     },
     /// Release the run from quarantine.
     Resume,
+    /// End the run where it stands.
+    Kill {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// An event the run waited for when it was accepted.
+    Event {
+        /// The event.
+        event: EventId,
+        /// What it was matched by.
+        key: EventKey,
+        /// Its place among all events.
+        order: EventOrder,
+    },
+    /// A signal to the run.
+    Signal {
+        /// Its name.
+        name: String,
+        /// Its data.
+        data: Payload,
+    },
+    /// A child of the run ended.
+    ChildEnded {
+        /// The child: the last, if it went on as others.
+        run: RunId,
+        /// The step that waits for it.
+        step: StepAddress,
+        /// How.
+        outcome: ChildOutcome,
+    },
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stepwell_core::{Entry, EventId, Fence, RunId, Timestamp};
+use stepwell_core::{Entry, EventId, EventKey, EventOrder, Fence, RunId, Timestamp, WorkflowName};
 use stepwell_store::{
-    Commit, CommitError, EventRow, InboxId, InboxRow, Pressure, ReadError, RunFilter, RunHead,
-    Seen, Store, Ticket, TicketSender,
+    Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, Pressure,
+    ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket, TicketSender,
 };
 
 use crate::wait::wait;
@@ -184,6 +184,44 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn inbox_runs(&self) -> Result<Vec<RunId>, ReadError> {
         self.read()?.inbox_runs()
+    }
+
+    fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError> {
+        self.read()?.events_by_key(key, after, limit)
+    }
+
+    fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError> {
+        self.read()?.waiting_for(key, after, limit)
+    }
+
+    fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError> {
+        self.read()?.waits(after, limit)
+    }
+
+    fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError> {
+        self.read()?.deliveries(after, limit)
+    }
+
+    fn schedule(&self, workflow: &WorkflowName) -> Result<Option<ScheduleRow>, ReadError> {
+        self.read()?.schedule(workflow)
     }
 
     fn pressure(&self) -> Pressure {

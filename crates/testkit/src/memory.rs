@@ -6,12 +6,15 @@
 //! fence, over what was durable; the old handle is fenced out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stepwell_core::{Entry, EventId, Fence, RunId, Seq, Timestamp};
+use stepwell_core::{
+    Entry, EventId, EventKey, EventOrder, Fence, RunId, Seq, Timestamp, WorkflowName,
+};
 use stepwell_store::{
-    Change, Commit, CommitError, EventRow, InboxId, InboxRow, Pressure, ReadError, RunFilter,
-    RunHead, Seen, Store, Ticket, TicketSender,
+    Append, Change, Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow,
+    Pressure, ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket, TicketSender,
 };
 
 /// Largest commit taken, in bytes; the same as the embedded store's.
@@ -58,6 +61,10 @@ struct State {
     events: BTreeMap<EventId, EventRow>,
     agenda: BTreeSet<(Timestamp, RunId)>,
     inbox: BTreeMap<(RunId, InboxId), InboxRow>,
+    waits: BTreeSet<(EventKey, RunId)>,
+    event_keys: BTreeMap<(EventKey, EventOrder), EventKeyRow>,
+    deliveries: BTreeMap<EventOrder, DeliveryRow>,
+    schedules: BTreeMap<WorkflowName, ScheduleRow>,
 }
 
 impl Default for MemoryStore {
@@ -237,38 +244,72 @@ impl Inner {
 }
 
 impl State {
+    /// In the order in which a commit's rows are written.
     fn apply(&mut self, commit: &Commit) {
+        for change in &commit.changes {
+            self.change(change);
+        }
         for append in &commit.appends {
-            let journal = self.journals.entry(append.run).or_default();
-            journal.extend(append.entries.iter().cloned());
-            if let Some(head) = &append.head {
-                self.heads.insert(append.run, head.clone());
-            }
+            self.append(append);
+        }
+    }
+
+    fn append(&mut self, append: &Append) {
+        let run = append.run;
+        let journal = self.journals.entry(run).or_default();
+        journal.extend(append.entries.iter().cloned());
+        if let Some(head) = &append.head {
+            self.heads.insert(run, head.clone());
+        }
+        if append.agenda.was != append.agenda.now {
+            self.agenda.extend(append.agenda.now.map(|now| (now, run)));
             if let Some(was) = append.agenda.was {
-                self.agenda.remove(&(was, append.run));
-            }
-            if let Some(now) = append.agenda.now {
-                self.agenda.insert((now, append.run));
+                self.agenda.remove(&(was, run));
             }
         }
-        for change in &commit.changes {
-            match change {
-                Change::NewEvent(row) => {
-                    self.events.insert(row.id.clone(), row.clone());
-                }
-                Change::PutInbox(run, id, row) => {
-                    self.inbox.insert((*run, *id), row.clone());
-                }
-                Change::DeleteInbox(run, id) => {
-                    self.inbox.remove(&(*run, *id));
-                }
-                Change::SetAside { head, was } => {
-                    self.heads.insert(head.run, head.clone());
-                    self.agenda.remove(&(*was, head.run));
-                }
+        for key in &append.waits.over {
+            self.waits.remove(&(*key, run));
+        }
+        for key in &append.waits.begun {
+            self.waits.insert((*key, run));
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::NewEvent(row) => {
+                self.events.insert(row.id.clone(), row.clone());
+            }
+            Change::IndexEvent(key, order, row) => {
+                self.event_keys.insert((*key, *order), row.clone());
+            }
+            Change::PutDelivery(order, row) => {
+                self.deliveries.insert(*order, row.clone());
+            }
+            Change::DeleteDelivery(order) => {
+                self.deliveries.remove(order);
+            }
+            Change::PutSchedule(workflow, row) => {
+                self.schedules.insert(workflow.clone(), row.clone());
+            }
+            Change::PutInbox(run, id, row) => {
+                self.inbox.insert((*run, *id), row.clone());
+            }
+            Change::DeleteInbox(run, id) => {
+                self.inbox.remove(&(*run, *id));
+            }
+            Change::SetAside { head, was } => {
+                self.heads.insert(head.run, head.clone());
+                self.agenda.remove(&(*was, head.run));
             }
         }
     }
+}
+
+/// Everything strictly behind `after`, or everything.
+fn behind<K>(after: Option<K>) -> (Bound<K>, Bound<K>) {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    (from, Bound::Unbounded)
 }
 
 impl Store for MemoryStore {
@@ -364,6 +405,58 @@ impl Store for MemoryStore {
         runs.extend(self.lock().durable.inbox.keys().map(|(run, _)| *run));
         runs.dedup();
         Ok(runs)
+    }
+
+    fn events_by_key(
+        &self,
+        key: EventKey,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, EventKeyRow)>, ReadError> {
+        let inner = self.lock();
+        let later = inner.durable.event_keys.range(behind(Some((key, after))));
+        let of_key = later.take_while(|((of, _), _)| *of == key);
+        let rows = of_key.map(|((_, order), row)| (*order, row.clone()));
+        Ok(rows.take(limit).collect())
+    }
+
+    fn waiting_for(
+        &self,
+        key: EventKey,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ReadError> {
+        let inner = self.lock();
+        // No run has the id of zeros, which stands for no run.
+        let after = after.unwrap_or(RunId::from_bytes([0; 16]));
+        let later = inner.durable.waits.range(behind(Some((key, after))));
+        let of_key = later.take_while(|(of, _)| *of == key);
+        Ok(of_key.map(|(_, run)| *run).take(limit).collect())
+    }
+
+    fn waits(
+        &self,
+        after: Option<(EventKey, RunId)>,
+        limit: usize,
+    ) -> Result<Vec<(EventKey, RunId)>, ReadError> {
+        let inner = self.lock();
+        let later = inner.durable.waits.range(behind(after));
+        Ok(later.take(limit).copied().collect())
+    }
+
+    fn deliveries(
+        &self,
+        after: EventOrder,
+        limit: usize,
+    ) -> Result<Vec<(EventOrder, DeliveryRow)>, ReadError> {
+        let inner = self.lock();
+        let later = inner.durable.deliveries.range(behind(Some(after)));
+        let rows = later.map(|(order, row)| (*order, row.clone()));
+        Ok(rows.take(limit).collect())
+    }
+
+    fn schedule(&self, workflow: &WorkflowName) -> Result<Option<ScheduleRow>, ReadError> {
+        Ok(self.lock().durable.schedules.get(workflow).cloned())
     }
 
     fn pressure(&self) -> Pressure {

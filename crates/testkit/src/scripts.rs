@@ -1,12 +1,16 @@
 //! Commits as an engine would make them, in a line each: runs that start, take steps and end.
 
-use stepwell_core::entry::{RunCompleted, RunStarted, StepSucceeded};
-use stepwell_core::run::{RunState, fold};
-use stepwell_core::{
-    Entry, EntryBody, EventId, Fence, Payload, RunId, Seq, StepAddress, StepKind, Timestamp,
-    WorkflowName,
+use std::collections::BTreeSet;
+
+use stepwell_core::entry::{
+    EventReceived, RunCompleted, RunKilled, RunStarted, StepSucceeded, WaitStarted,
 };
-use stepwell_store::{AgendaChange, Append, Change, Commit, EventRow, RunHead, Seen, agenda_of};
+use stepwell_core::run::{RunState, due_at, fold};
+use stepwell_core::{
+    Awaited, Entry, EntryBody, EventId, EventKey, EventOrder, Fence, Payload, RunId, Seq,
+    StepAddress, StepKind, Timestamp, WaitOn, WorkflowName,
+};
+use stepwell_store::{AgendaChange, Append, Change, Commit, EventRow, RunHead, Seen, WaitChange};
 
 /// The name of every scripted workflow.
 pub const WORKFLOW: &str = "scripted";
@@ -87,6 +91,12 @@ impl Script {
             version: 1,
             event: self.event(),
             input_bytes: event.data.len() as u64,
+            since: EventOrder::BEGINNING,
+            parent: None,
+            cancel_on: Vec::new(),
+            start_at: None,
+            start_by: None,
+            finish_by: None,
         }));
         (append, event)
     }
@@ -96,11 +106,7 @@ impl Script {
         let nth = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let text = "s".repeat(bytes.saturating_sub(2));
         let append = self.append(EntryBody::StepSucceeded(StepSucceeded {
-            step: StepAddress {
-                branch: "".into(),
-                name: "step".into(),
-                nth,
-            },
+            step: address("step", nth),
             kind: StepKind::Run,
             attempt: 1,
             output: Payload::from_json(format!("\"{text}\"")),
@@ -109,10 +115,43 @@ impl Script {
         commit(fence, append)
     }
 
+    /// The commit by which the run begins to wait for `awaited`.
+    pub fn wait_for(&mut self, fence: Fence, awaited: &Awaited) -> Commit {
+        let nth = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let append = self.append(EntryBody::WaitStarted(WaitStarted {
+            step: address("wait", nth),
+            on: WaitOn::Event {
+                awaited: awaited.clone(),
+                judged: false,
+            },
+            until: None,
+        }));
+        commit(fence, append)
+    }
+
+    /// The commit by which the wait of the run, which must be open, has `event`.
+    pub fn receive(&mut self, fence: Fence, event: &EventId) -> Commit {
+        let open = self.state().and_then(|state| state.waiting.last().cloned());
+        let append = self.append(EntryBody::EventReceived(EventReceived {
+            step: open.unwrap_or_else(|| address("wait", 1)),
+            event: event.clone(),
+            data: Some(Payload::null()),
+        }));
+        commit(fence, append)
+    }
+
     /// The commit that ends the run.
     pub fn complete(&mut self, fence: Fence) -> Commit {
         let append = self.append(EntryBody::RunCompleted(RunCompleted {
             output: Payload::null(),
+        }));
+        commit(fence, append)
+    }
+
+    /// The commit that ends the run where it stands, its waits with it.
+    pub fn kill(&mut self, fence: Fence) -> Commit {
+        let append = self.append(EntryBody::RunKilled(RunKilled {
+            reason: "by script".to_owned(),
         }));
         commit(fence, append)
     }
@@ -147,10 +186,32 @@ impl Script {
             entries: vec![entry],
             head: heads.1.filter(|_| changed),
             agenda: AgendaChange {
-                was: was.as_ref().and_then(agenda_of),
-                now: now.as_ref().and_then(agenda_of),
+                was: was.as_ref().and_then(due_at),
+                now: now.as_ref().and_then(due_at),
             },
+            waits: wait_change(was.as_ref(), now.as_ref()),
         }
+    }
+}
+
+/// What a run that went from `was` to `now` begins and ceases to wait for.
+fn wait_change(was: Option<&RunState>, now: Option<&RunState>) -> WaitChange {
+    let keys = |state: Option<&RunState>| -> BTreeSet<EventKey> {
+        let listening = state.map(|state| state.listening.keys().copied());
+        listening.into_iter().flatten().collect()
+    };
+    let (was, now) = (keys(was), keys(now));
+    WaitChange {
+        begun: now.difference(&was).copied().collect(),
+        over: was.difference(&now).copied().collect(),
+    }
+}
+
+fn address(name: &str, nth: u32) -> StepAddress {
+    StepAddress {
+        branch: "".into(),
+        name: name.into(),
+        nth,
     }
 }
 

@@ -66,6 +66,36 @@ impl Engine {
         Ok(page.map(|page| page.data).unwrap_or_default())
     }
 
+    /// Posts `body` and answers status and JSON, whatever they are.
+    pub(crate) async fn post(&self, path: &str, body: impl ToString) -> Result<(u16, Value)> {
+        let url = format!("{}{path}", self.url);
+        let answer = self.http.post(url).body(body.to_string()).send().await?;
+        let status = answer.status().as_u16();
+        Ok((
+            status,
+            answer.json().await.with_context(|| path.to_owned())?,
+        ))
+    }
+
+    /// Sends one event.
+    pub(crate) async fn send(&self, name: &str, id: &str, payload: Value) -> Result<()> {
+        let body = json!({ "name": name, "id": id, "data": payload });
+        let sent = self.http.post(self.events_url()).json(&body).send().await?;
+        ensure!(sent.status() == StatusCode::OK, "{}", sent.text().await?);
+        Ok(())
+    }
+
+    /// Waits until a run waits for something, and nothing of it is in flight.
+    pub(crate) async fn waits(&self, id: &str) -> Result<RunJson> {
+        let look = async || {
+            let run = self.run(id).await?;
+            let waits = run.waiting_for.as_ref().is_some_and(|all| !all.is_empty());
+            let parked = waits && run.status == RunStatus::Waiting;
+            Ok(parked.then_some(run))
+        };
+        soon(&format!("run {id} to wait"), look).await
+    }
+
     /// One run.
     pub(crate) async fn run(&self, id: &str) -> Result<RunJson> {
         let run = self.ask(Method::GET, &format!("/v1/runs/{id}")).await?;

@@ -32,6 +32,11 @@ thread_local! {
     static CLOCK: std::cell::Cell<Option<Clock>> = const { std::cell::Cell::new(None) };
 }
 
+/// The clock of the test on this thread.
+pub(crate) fn clock() -> Clock {
+    CLOCK.get().expect("the test runs inside `paused`")
+}
+
 /// How often each body was called, by step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls(Arc<Mutex<BTreeMap<String, u32>>>);
@@ -115,8 +120,7 @@ pub(crate) async fn engine_over(
     registry: Registry,
     options: Options,
 ) -> Engine {
-    let clock = CLOCK.get().expect("the test runs inside `paused`");
-    Engine::start(store, registry, clock, options)
+    Engine::start(store, registry, clock(), options)
         .await
         .unwrap()
 }
@@ -232,5 +236,17 @@ fn word(body: &EntryBody) -> String {
         EntryBody::RunCancelled => "cancelled".to_owned(),
         EntryBody::Quarantined(_) => "quarantined".to_owned(),
         EntryBody::Resumed => "resumed".to_owned(),
+        EntryBody::WaitStarted(fields) => format!("{} waits", fields.step),
+        EntryBody::WaitTimedOut(fields) => format!("{} timed out", fields.step),
+        EntryBody::EventOffered(fields) => format!("{} offered {}", fields.step, fields.event),
+        EntryBody::EventReceived(fields) => format!("{} received {}", fields.step, fields.event),
+        EntryBody::EventRejected(fields) => format!("{} rejected {}", fields.step, fields.event),
+        EntryBody::SignalReceived(fields) => format!("signal {}", fields.name),
+        EntryBody::ChildStarted(fields) => format!("{} starts a run", fields.step),
+        EntryBody::ForkStarted(fields) => format!("{} forks {}", fields.step, fields.branches),
+        EntryBody::BranchEnded(fields) => format!("{}/{} ended", fields.fork, fields.branch),
+        EntryBody::UndoStarted(fields) => format!("{} undoes", fields.scope),
+        EntryBody::RunContinued(_) => "continued".to_owned(),
+        EntryBody::RunKilled(_) => "killed".to_owned(),
     }
 }

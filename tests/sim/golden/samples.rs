@@ -1,4 +1,4 @@
-//! One of everything format 1 can store, made by today's encoder.
+//! One of everything that can be stored, made by today's encoder.
 
 use std::sync::Arc;
 
@@ -9,12 +9,16 @@ use stepwell_core::entry::{
 use stepwell_core::envelope::{self, ValueKind};
 use stepwell_core::run::RunStatus;
 use stepwell_core::{
-    Entry, EntryBody, EventId, Failure, FailureClass, Fence, Payload, QuarantineReason, RunId, Seq,
-    StepAddress, StepKind, Timestamp, WorkflowName,
+    Entry, EntryBody, EventId, EventOrder, Failure, FailureClass, Fence, Payload, QuarantineReason,
+    RunId, Seq, StepAddress, StepKind, Timestamp, WorkflowName,
 };
 use stepwell_store::{
-    AgendaChange, Append, Change, Commit, EventRow, InboxId, InboxRow, RowOp, RunHead, Seen, keys,
+    AgendaChange, Append, Change, Commit, EventRow, InboxId, InboxRow, RowOp, RunHead, Seen,
+    WaitChange, keys,
 };
+
+mod branching;
+mod matching;
 
 /// Every sample by the name of its fixture.
 pub(super) fn all() -> Vec<(String, Vec<RowOp>)> {
@@ -48,11 +52,18 @@ pub(super) fn all() -> Vec<(String, Vec<RowOp>)> {
     for status in RunStatus::ALL {
         all.push((format!("head-{status}"), head_rows(status)));
     }
+    all.extend(matching::all());
+    all.extend(branching::all());
     all
 }
 
 fn run() -> RunId {
     "01JD4ZX8T0WQ9V3C5H7K2M4N6P".parse().unwrap()
+}
+
+/// Another run.
+fn child() -> RunId {
+    "01JD4ZX9A4B7C2D5E8F1G3H6J0".parse().unwrap()
 }
 
 /// An instant `ms` after the one all samples begin at.
@@ -94,35 +105,36 @@ fn append(first: u64, bodies: impl IntoIterator<Item = EntryBody>) -> Append {
         entries,
         head: None,
         agenda: AgendaChange::default(),
+        waits: WaitChange::default(),
     }
 }
 
 /// A journal block: of the first entry, or of later ones.
 fn block(name: &str, bodies: impl IntoIterator<Item = EntryBody>) -> (String, Vec<RowOp>) {
     let bodies: Vec<EntryBody> = bodies.into_iter().collect();
-    let first = match bodies[0] {
-        EntryBody::RunStarted(_) => 0,
-        EntryBody::StepSucceeded(_)
-        | EntryBody::StepFailed(_)
-        | EntryBody::Recovered(_)
-        | EntryBody::AttemptFailed(_)
-        | EntryBody::CancelRequested(_)
-        | EntryBody::RunCompleted(_)
-        | EntryBody::RunFailed(_)
-        | EntryBody::RunCancelled
-        | EntryBody::Quarantined(_)
-        | EntryBody::Resumed => 300,
-    };
+    let is_start = matches!(bodies[0], EntryBody::RunStarted(_));
+    let first = if is_start { 0 } else { 300 };
     (name.to_owned(), rows(vec![append(first, bodies)], vec![]))
 }
 
-fn started() -> EntryBody {
-    EntryBody::RunStarted(RunStarted {
+/// By an event, without any terms.
+fn plain_start() -> RunStarted {
+    RunStarted {
         workflow: workflow(),
         version: 3,
         event: EventId::new("evt_1Q0öé"),
         input_bytes: 70_000,
-    })
+        since: EventOrder::BEGINNING,
+        parent: None,
+        cancel_on: Vec::new(),
+        start_at: None,
+        start_by: None,
+        finish_by: None,
+    }
+}
+
+fn started() -> EntryBody {
+    EntryBody::RunStarted(plain_start())
 }
 
 fn succeeded(

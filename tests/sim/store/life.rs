@@ -12,6 +12,8 @@ use stepwell_testkit::wait::peek;
 
 use super::table::SimTable;
 
+mod rows;
+
 /// One thing that happens to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
@@ -21,6 +23,10 @@ pub(super) enum Move {
     StartMany(usize),
     /// Order a step with an output of so many bytes, for the run picked by the first number.
     Step(u64, usize),
+    /// Order the beginning of a wait, for the run picked by the number; or its end, if it waits.
+    Wait(u64),
+    /// Order the end, where it stands, of the run picked by the number.
+    End(u64),
     /// The committer writes one group.
     Write,
     /// The applier settles one record.
@@ -205,6 +211,8 @@ impl Life {
             account.possible = journal.len();
             there += u64::from(!journal.is_empty());
         }
+        let scripts = self.ledger.runs.iter();
+        rows::check(core, scripts.map(|(nth, account)| (*nth, &account.script)))?;
         let heads = core.runs(&RunFilter::default(), usize::MAX);
         let heads = heads.map_err(|error| error.to_string())?.len() as u64;
         let verified = core.verify().map_err(|error| error.to_string())?;
@@ -223,7 +231,15 @@ impl Life {
         match one {
             Move::Start => self.start(1),
             Move::StartMany(count) => self.start(count),
-            Move::Step(pick, bytes) => self.step(pick, bytes),
+            Move::Step(pick, bytes) => self.go_on(pick, |_, script, fence| {
+                // A line that waits takes no step.
+                rows::waited(script, fence).unwrap_or_else(|| script.step(fence, bytes))
+            }),
+            Move::Wait(pick) => self.go_on(pick, |nth, script, fence| {
+                let begin = |script: &mut Script| script.wait_for(fence, &rows::awaited(nth));
+                rows::waited(script, fence).unwrap_or_else(|| begin(script))
+            }),
+            Move::End(pick) => self.go_on(pick, |_, script, fence| script.kill(fence)),
             Move::Write => drop(self.core().step_commit()),
             Move::Settle => drop(self.core().step_apply()),
             Move::Checkpoint => drop(self.core().step_checkpoint()),
@@ -245,6 +261,7 @@ impl Life {
             let part = script.start(fence, Seen::OWNER);
             commit.appends.extend(part.appends);
             commit.changes.extend(part.changes);
+            commit.changes.extend(rows::beside(nth, &script));
             let account = Account {
                 script,
                 acknowledged: 0,
@@ -256,25 +273,26 @@ impl Life {
         self.ask(&commit, nths, 1);
     }
 
-    fn step(&mut self, pick: u64, bytes: usize) {
+    /// Orders what `next` makes of the run picked among those that go on.
+    fn go_on(&mut self, pick: u64, next: impl FnOnce(u64, &mut Script, Fence) -> Commit) {
         let fence: Fence = self.core().fence();
-        let begun = |account: &&mut Account| !account.script.entries().is_empty();
-        let mut begun: Vec<&mut Account> = self.ledger.runs.values_mut().filter(begun).collect();
-        let count = begun.len() as u64;
-        let Some(account) = (pick.checked_rem(count)).and_then(|at| begun.get_mut(at as usize))
+        let open = self.ledger.runs.iter_mut();
+        let open = open.filter(|(_, account)| rows::open(&account.script).is_some());
+        let mut open: Vec<(&u64, &mut Account)> = open.collect();
+        let count = open.len() as u64;
+        let Some((nth, account)) =
+            (pick.checked_rem(count)).and_then(|at| open.get_mut(at as usize))
         else {
             return;
         };
-        let commit = account.script.step(fence, bytes);
+        let nth = **nth;
+        let mut commit = next(nth, &mut account.script, fence);
+        commit.changes.extend(rows::beside(nth, &account.script));
         let count = account.script.entries().len();
         // Behind a refused entry nothing is possible, however much is ordered.
         if account.possible + 1 == count {
             account.possible = count;
         }
-        let run = account.script.run();
-        let mut runs = self.ledger.runs.iter();
-        let nth = runs.find(|(_, account)| account.script.run() == run);
-        let nth = *nth.unwrap().0;
         self.ask(&commit, vec![nth], count);
     }
 
@@ -321,13 +339,15 @@ pub(super) fn drawn(seed: u64, length: usize) -> Vec<Move> {
     let mut moves = vec![Move::Start, Move::Write];
     while moves.len() < length {
         let size = sizes[random.below(sizes.len() as u64) as usize];
-        moves.push(match random.below(20) {
+        moves.push(match random.below(24) {
             0..2 => Move::Start,
             2 => Move::StartMany(1 + random.below(4) as usize),
             3..10 => Move::Step(random.draw(), size),
             10..14 => Move::Write,
             14..18 => Move::Settle,
-            _ => Move::Checkpoint,
+            18..20 => Move::Checkpoint,
+            20..23 => Move::Wait(random.draw()),
+            _ => Move::End(random.draw()),
         });
     }
     moves

@@ -14,9 +14,11 @@ use stepwell_testkit::wait::peek;
 use super::life::small_segments;
 use super::table::{SimTable, TableFault};
 
-type SimCore = Core<SimDisk, SimTable>;
+/// The store over simulated disk and table.
+pub(super) type SimCore = Core<SimDisk, SimTable>;
 
-fn opened(options: &Options) -> (SimDisk, SimTable, SimCore) {
+/// A store just made, and open.
+pub(super) fn opened(options: &Options) -> (SimDisk, SimTable, SimCore) {
     let (disk, table) = (SimDisk::new(1), SimTable::default());
     drop(Log::create(disk.clone(), options.log, StoreId([7; 16]), 1).unwrap());
     found(&table).unwrap();

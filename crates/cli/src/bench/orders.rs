@@ -153,7 +153,7 @@ async fn one(engine: &Engine, name: &str) -> anyhow::Result<()> {
     };
     for (run, outcome) in engine.execute(event).await? {
         match outcome {
-            Outcome::Completed(_) => {}
+            Outcome::Completed(_) | Outcome::Continued(_) => {}
             Outcome::Failed(failure) => anyhow::bail!("run {run} failed: {}", failure.message),
             Outcome::Cancelled => anyhow::bail!("run {run} was cancelled"),
         }

@@ -1,7 +1,5 @@
 //! `send`: one event to a running engine.
 
-use std::io::Read as _;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,6 +11,7 @@ use stepwell_server::wire::EventRunJson;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs, Table};
+use crate::payload;
 use crate::reach::{Reach, Target};
 use crate::talk::say;
 
@@ -72,18 +71,11 @@ struct Event<'a> {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let text = read(&args.payload)?;
-    let data: &RawValue = serde_json::from_str(&text).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Failure::usage(format_args!(
-            "data of event {} is no JSON at {place}",
-            args.name
-        ))
-    })?;
+    let data = payload::json(&args.payload, &format!("data of event {}", args.name))?;
     let event = Event {
         id: args.id.as_deref(),
         name: &args.name,
-        data,
+        data: &data,
     };
     let body = serde_json::to_string(&event).map_err(anyhow::Error::from)?;
     let engine = args.at.engine()?;
@@ -124,34 +116,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn read(given: &str) -> Result<String, Failure> {
-    let unreadable = |what: &str, error: std::io::Error| {
-        Failure::said(
-            Exit::Io,
-            "failed",
-            format_args!("{what} cannot be read: {error}"),
-        )
-    };
-    if given == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        return read
-            .map(|_| text)
-            .map_err(|error| unreadable("standard input", error));
-    }
-    match given.strip_prefix('@') {
-        None => Ok(given.to_owned()),
-        Some(file) => {
-            std::fs::read_to_string(Path::new(file)).map_err(|error| unreadable(file, error))
-        }
-    }
-}
-
 /// An event that nobody listens for is kept all the same; most likely its name is mistyped.
 fn warn_if_none(runs: &[EventRunJson], name: &str) {
     if runs.is_empty() {
         say(format_args!(
-            "event {name} started no run: compare its name with those in `stepwell workflows list`"
+            "event {name} started no run: unless one waits for it, compare its name with those in \
+             `stepwell workflows list`"
         ));
     }
 }

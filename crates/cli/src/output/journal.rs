@@ -68,7 +68,39 @@ fn what(entry: &EntryJson) -> String {
         EntryKind::CancelRequested | EntryKind::Quarantined => {
             entry.reason.clone().unwrap_or_default()
         }
-        EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
+        EntryKind::WaitStarted | EntryKind::ChildStarted => {
+            let on = entry.waits_for.clone().or_else(|| entry.child.clone());
+            let until = entry.until.map(|at| format!(" until {at}"));
+            format!("{}{}", on.unwrap_or_default(), until.unwrap_or_default())
+        }
+        EntryKind::EventOffered | EntryKind::EventReceived | EntryKind::EventRejected => {
+            let event = entry.event.as_deref().unwrap_or("unknown");
+            format!("event {event} {}", output())
+        }
+        EntryKind::SignalReceived => {
+            format!(
+                "{} {}",
+                entry.signal.as_deref().unwrap_or_default(),
+                output()
+            )
+        }
+        EntryKind::ForkStarted => {
+            format!("{} branches", entry.branches.unwrap_or_default())
+        }
+        EntryKind::BranchEnded => {
+            format!(
+                "branch {} {}{}",
+                entry.branch.unwrap_or_default(),
+                output(),
+                error()
+            )
+        }
+        EntryKind::UndoStarted => error(),
+        EntryKind::RunContinued => {
+            format!("as run {}", entry.child.as_deref().unwrap_or_default())
+        }
+        EntryKind::RunKilled => entry.reason.clone().unwrap_or_default(),
+        EntryKind::WaitTimedOut | EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
     }
 }
 

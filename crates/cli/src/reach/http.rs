@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use stepwell_core::RunId;
 use stepwell_server::ErrorReport;
 use stepwell_server::wire::{
-    EventRunJson, HealthJson, JournalJson, ListJson, RunJson, RunListJson, SentJson, StoreJson,
-    WorkflowJson,
+    EventRunJson, HealthJson, JournalJson, ListJson, RunJson, RunListJson, SentJson, StartedJson,
+    StoreJson, WorkflowJson,
 };
 
 use super::Wanted;
@@ -146,13 +146,50 @@ impl Http {
         self.ask(Method::GET, &["v1", "workflows"], &[], None).await
     }
 
+    /// Starts a run, as the JSON text of a request says.
+    pub(crate) async fn start(&self, asked: String) -> Result<StartedJson, Failure> {
+        self.ask(Method::POST, &["v1", "runs"], &[], Some(asked))
+            .await
+    }
+
+    pub(crate) async fn signal(
+        &self,
+        run: RunId,
+        name: &str,
+        sent: &str,
+    ) -> Result<RunJson, Failure> {
+        let path = ["v1", "runs", &run.to_string(), "signals", name];
+        self.ask(Method::POST, &path, &[], Some(sent.to_owned()))
+            .await
+    }
+
+    pub(crate) async fn signal_by_key(
+        &self,
+        workflow: &str,
+        key: &str,
+        name: &str,
+        sent: &str,
+    ) -> Result<RunJson, Failure> {
+        let path = ["v1", "workflows", workflow, "keys", key, "signals", name];
+        self.ask(Method::POST, &path, &[], Some(sent.to_owned()))
+            .await
+    }
+
     pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
+        self.ask_to_end(run, "cancel", reason).await
+    }
+
+    pub(crate) async fn kill(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
+        self.ask_to_end(run, "kill", reason).await
+    }
+
+    async fn ask_to_end(&self, run: RunId, how: &str, reason: &str) -> Result<RunJson, Failure> {
         #[derive(Serialize)]
         struct Asked<'a> {
             reason: &'a str,
         }
         let body = serde_json::to_string(&Asked { reason }).map_err(anyhow::Error::from)?;
-        let path = ["v1", "runs", &run.to_string(), "cancel"];
+        let path = ["v1", "runs", &run.to_string(), how];
         self.ask(Method::POST, &path, &[], Some(body)).await
     }
 

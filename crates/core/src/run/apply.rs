@@ -1,12 +1,14 @@
 //! The fold: what each entry makes of a run's state, and which entries cannot follow.
 
-use super::state::{
-    Cancel, Outcome, RunState, RunStatus, StepOutcome, StepProgress, StepState, Suspicion,
-};
-use crate::entry::{
-    AttemptFailed, Entry, EntryBody, Recovered, RunStarted, StepFailed, StepKind, StepSucceeded,
-};
-use crate::ids::{RunId, Seq, StepAddress};
+mod forks;
+mod steps;
+mod waits;
+
+use super::lines::Lines;
+use super::state::{Cancel, Outcome, RunState, RunStatus, StepProgress};
+use crate::entry::{AttemptFailed, Entry, EntryBody, Failure, FailureClass, RunStarted};
+use crate::ids::{EventId, RunId, Seq, StepAddress};
+use crate::limits::STEPS_PER_RUN;
 use crate::time::Timestamp;
 
 /// An entry that cannot follow the state it was applied to: the journal was not written by
@@ -105,7 +107,37 @@ pub enum Illegal {
         /// The offending entry.
         seq: Seq,
     },
-    /// An entry decided before the one in front of it, or a retry due before the failure.
+    /// A failure, or a continuation as another run, of a run that is being cancelled.
+    #[error("entry {seq} ends a run that is being cancelled in another way")]
+    WhileCancelling {
+        /// The offending entry.
+        seq: Seq,
+    },
+    /// A new step on a line on which no code runs.
+    #[error("entry {seq} is about step {step}, on a branch that is not under way")]
+    NotUnderWay {
+        /// The offending entry.
+        seq: Seq,
+        /// The step.
+        step: StepAddress,
+    },
+    /// What a step waits for, or its branches, are not what the entry speaks of.
+    #[error("entry {seq} does not fit what step {step} stands at")]
+    StandsElsewhere {
+        /// The offending entry.
+        seq: Seq,
+        /// The step.
+        step: StepAddress,
+    },
+    /// An event that satisfied a wait of the run before.
+    #[error("entry {seq} gives event {event} to the run a second time")]
+    EventTwice {
+        /// The offending entry.
+        seq: Seq,
+        /// The event.
+        event: EventId,
+    },
+    /// An entry decided before the one in front of it.
     #[error("entry {seq} goes back in time, from {from} to {to}")]
     BackInTime {
         /// The offending entry.
@@ -140,24 +172,34 @@ pub fn fold<'a>(
 }
 
 fn begun(run: RunId, first: &Entry, started: &RunStarted) -> RunState {
-    RunState {
+    let mut state = RunState {
         run,
-        workflow: started.workflow.clone(),
-        version: started.version,
-        event: started.event.clone(),
+        started: started.clone(),
         started_at: first.at,
         changed_at: first.at,
         next_seq: Seq(1),
         bytes: started.input_bytes,
-        order: Default::default(),
+        lines: Lines::new(),
         steps: Default::default(),
+        results: Vec::new(),
+        listening: Default::default(),
+        waiting: Vec::new(),
+        waiters: Default::default(),
+        received: Default::default(),
+        signals: Default::default(),
+        children: Default::default(),
+        open_scopes: Default::default(),
         code_failures: 0,
         code_retry_at: None,
         suspicion: None,
         cancel: None,
         quarantined: None,
         outcome: None,
+    };
+    for awaited in &started.cancel_on {
+        waits::listen(&mut state, awaited.digest());
     }
+    state
 }
 
 /// The state after one more entry.
@@ -166,48 +208,39 @@ fn begun(run: RunId, first: &Entry, started: &RunStarted) -> RunState {
 /// When the entry cannot follow; the run must then be refolded from what is stored.
 pub fn apply(mut state: RunState, entry: &Entry) -> Result<RunState, Illegal> {
     admit(&state, entry)?;
+    let seq = entry.seq;
     match &entry.body {
-        EntryBody::RunStarted(_) => return Err(Illegal::StartedTwice { seq: entry.seq }),
-        EntryBody::StepSucceeded(fields) => step_succeeded(&mut state, entry.seq, fields)?,
-        EntryBody::StepFailed(fields) => step_failed(&mut state, entry.seq, entry.at, fields)?,
-        EntryBody::Recovered(fields) => recovered(&mut state, entry.seq, fields)?,
+        EntryBody::RunStarted(_) => return Err(Illegal::StartedTwice { seq }),
+        EntryBody::StepSucceeded(fields) => steps::succeeded(&mut state, entry, fields)?,
+        EntryBody::StepFailed(fields) => steps::failed(&mut state, seq, fields)?,
+        EntryBody::Recovered(fields) => steps::recovered(&mut state, seq, fields)?,
+        EntryBody::WaitStarted(fields) => waits::started(&mut state, seq, fields)?,
+        EntryBody::WaitTimedOut(fields) => waits::timed_out(&mut state, entry, fields)?,
+        EntryBody::EventOffered(fields) => waits::offered(&mut state, seq, fields)?,
+        EntryBody::EventReceived(fields) => waits::received(&mut state, seq, fields)?,
+        EntryBody::EventRejected(fields) => waits::rejected(&mut state, seq, fields)?,
+        EntryBody::SignalReceived(fields) => waits::signalled(&mut state, fields),
+        EntryBody::ChildStarted(fields) => waits::child_started(&mut state, seq, fields)?,
+        EntryBody::ForkStarted(fields) => forks::started(&mut state, seq, fields)?,
+        EntryBody::BranchEnded(fields) => forks::branch_ended(&mut state, seq, fields)?,
+        EntryBody::UndoStarted(fields) => forks::undo_started(&mut state, seq, fields)?,
         EntryBody::AttemptFailed(fields) => attempt_failed(&mut state, entry, fields)?,
-        EntryBody::CancelRequested(fields) => {
-            if state.cancel.is_some() {
-                return Err(Illegal::CancelledTwice { seq: entry.seq });
-            }
-            state.cancel = Some(Cancel {
-                at: entry.at,
-                reason: fields.reason.clone(),
-            });
-        }
-        EntryBody::RunCompleted(fields) => {
-            nothing_left_open(&state, entry.seq, "")?;
-            state.bytes = state.bytes.saturating_add(fields.output.len() as u64);
-            state.outcome = Some(Outcome::Completed(fields.output.clone()));
-        }
-        EntryBody::RunFailed(fields) => {
-            nothing_left_open(&state, entry.seq, "")?;
-            state.outcome = Some(Outcome::Failed(fields.failure.clone()));
-        }
-        EntryBody::RunCancelled => {
-            if state.cancel.is_none() {
-                return Err(Illegal::NothingToConclude { seq: entry.seq });
-            }
-            state.quarantined = None;
-            state.outcome = Some(Outcome::Cancelled);
-        }
-        EntryBody::Quarantined(fields) => state.quarantined = Some(fields.reason.clone()),
-        EntryBody::Resumed => {
-            if state.quarantined.take().is_none() {
-                return Err(Illegal::NothingToConclude { seq: entry.seq });
-            }
-            state.suspicion = None;
-            state.code_failures = 0;
-            state.code_retry_at = None;
+        EntryBody::CancelRequested(_)
+        | EntryBody::RunCancelled
+        | EntryBody::RunKilled(_)
+        | EntryBody::Quarantined(_)
+        | EntryBody::Resumed => interrupted(&mut state, entry)?,
+        EntryBody::RunCompleted(_) | EntryBody::RunFailed(_) | EntryBody::RunContinued(_) => {
+            ended(&mut state, entry)?;
         }
     }
-    state.next_seq = entry.seq.plus(1);
+    if state.outcome.is_some() {
+        // Nothing of an ended run waits for anything.
+        state.listening.clear();
+        state.waiting.clear();
+        state.waiters = Default::default();
+    }
+    state.next_seq = seq.plus(1);
     state.changed_at = entry.at;
     Ok(state)
 }
@@ -227,102 +260,164 @@ fn admit(state: &RunState, entry: &Entry) -> Result<(), Illegal> {
             status: state.status(entry.at),
         });
     }
-    not_back_in_time(state.changed_at, entry.at, seq)?;
-    let released = match &entry.body {
-        EntryBody::Resumed | EntryBody::CancelRequested(_) | EntryBody::RunCancelled => true,
-        EntryBody::RunStarted(_)
-        | EntryBody::StepSucceeded(_)
-        | EntryBody::StepFailed(_)
-        | EntryBody::Recovered(_)
-        | EntryBody::AttemptFailed(_)
-        | EntryBody::RunCompleted(_)
-        | EntryBody::RunFailed(_)
-        | EntryBody::Quarantined(_) => false,
-    };
-    if state.quarantined.is_some() && !released {
+    if entry.at < state.changed_at {
+        return Err(Illegal::BackInTime {
+            seq,
+            from: state.changed_at,
+            to: entry.at,
+        });
+    }
+    if state.quarantined.is_some() && !is_taken_in_quarantine(state, &entry.body) {
         return Err(Illegal::WhileQuarantined { seq });
     }
     Ok(())
 }
 
-/// The state of `step`, which must have no result yet and stand at `attempt`.
-fn due_step<'s>(
-    state: &'s mut RunState,
-    seq: Seq,
-    step: &StepAddress,
-    kind: StepKind,
-    attempt: u32,
-) -> Result<&'s mut StepState, Illegal> {
-    if !state.steps.contains_key(step) {
-        nothing_left_open(state, seq, &step.branch)?;
-        state
-            .order
-            .entry(step.branch.clone())
-            .or_default()
-            .push(step.clone());
+/// Whether an entry is a person's doing, or something that arrives: only the code of a quarantined
+/// run stands still, and nothing that is told once may be lost on it.
+fn is_taken_in_quarantine(state: &RunState, body: &EntryBody) -> bool {
+    match body {
+        EntryBody::Resumed
+        | EntryBody::CancelRequested(_)
+        | EntryBody::RunCancelled
+        | EntryBody::RunKilled(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::EventOffered(_) => true,
+        EntryBody::EventReceived(fields) => fields.data.is_some(),
+        EntryBody::StepSucceeded(fields) => waits::ends_by_arrival(state, &fields.step),
+        EntryBody::StepFailed(fields) => waits::ends_by_arrival(state, &fields.step),
+        EntryBody::RunStarted(_)
+        | EntryBody::Recovered(_)
+        | EntryBody::WaitStarted(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::AttemptFailed(_)
+        | EntryBody::RunCompleted(_)
+        | EntryBody::RunFailed(_)
+        | EntryBody::RunContinued(_)
+        | EntryBody::Quarantined(_) => false,
     }
-    let known = state.steps.entry(step.clone()).or_insert(StepState {
-        kind,
-        failures: 0,
-        recoveries: 0,
-        progress: StepProgress::Open { retry_at: None },
-    });
-    if known.kind != kind {
-        return Err(Illegal::KindDiffers {
-            seq,
-            step: step.clone(),
-        });
-    }
-    if let StepProgress::Done(_) = known.progress {
-        return Err(Illegal::RecordedTwice {
-            seq,
-            step: step.clone(),
-        });
-    }
-    let expected = known.next_attempt();
-    if attempt != expected {
-        let step = step.clone();
-        return Err(Illegal::AttemptOutOfOrder {
-            seq,
-            step,
-            expected,
-            found: attempt,
-        });
-    }
-    Ok(known)
 }
 
-fn step_succeeded(state: &mut RunState, seq: Seq, fields: &StepSucceeded) -> Result<(), Illegal> {
-    let step = due_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
-    step.progress = StepProgress::Done(StepOutcome::Succeeded(fields.output.clone()));
-    state.bytes = state.bytes.saturating_add(fields.output.len() as u64);
-    progressed(state);
+/// What people ask of a run, and what the engine finds out about it.
+fn interrupted(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
+    let seq = entry.seq;
+    match &entry.body {
+        EntryBody::CancelRequested(fields) => {
+            if state.cancel.is_some() {
+                return Err(Illegal::CancelledTwice { seq });
+            }
+            state.cancel = Some(Cancel {
+                at: entry.at,
+                reason: fields.reason.clone(),
+                results: state.results.len(),
+            });
+            let lines: Vec<_> = state.lines.paths().cloned().collect();
+            for line in lines {
+                state.refresh(&line);
+            }
+        }
+        EntryBody::RunCancelled => {
+            if state.cancel.is_none() {
+                return Err(Illegal::NothingToConclude { seq });
+            }
+            state.quarantined = None;
+            state.outcome = Some(Outcome::Cancelled);
+        }
+        EntryBody::RunKilled(_) => {
+            state.quarantined = None;
+            state.outcome = Some(Outcome::Cancelled);
+        }
+        EntryBody::Quarantined(fields) => state.quarantined = Some(fields.reason.clone()),
+        EntryBody::Resumed => {
+            if state.quarantined.take().is_none() {
+                return Err(Illegal::NothingToConclude { seq });
+            }
+            state.suspicion = None;
+            state.code_failures = 0;
+            state.code_retry_at = None;
+        }
+        EntryBody::RunStarted(_)
+        | EntryBody::StepSucceeded(_)
+        | EntryBody::StepFailed(_)
+        | EntryBody::Recovered(_)
+        | EntryBody::WaitStarted(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventOffered(_)
+        | EntryBody::EventReceived(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::AttemptFailed(_)
+        | EntryBody::RunCompleted(_)
+        | EntryBody::RunFailed(_)
+        | EntryBody::RunContinued(_) => {}
+    }
     Ok(())
 }
 
-fn step_failed(
-    state: &mut RunState,
-    seq: Seq,
-    at: Timestamp,
-    fields: &StepFailed,
-) -> Result<(), Illegal> {
-    if let Some(retry_at) = fields.retry_at {
-        not_back_in_time(at, retry_at, seq)?;
+/// Workflow code ended, which it does with every step of its own line behind it and every scope
+/// closed; but for a failure that struck within a branch.
+fn ended(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
+    let within = matches!(
+        &entry.body,
+        EntryBody::RunFailed(fields) if fails_within(state, &fields.failure)
+    );
+    if !within {
+        steps::nothing_within_left_open(state, entry.seq, "")?;
     }
-    let step = due_step(state, seq, &fields.step, fields.kind, fields.attempt)?;
-    step.failures = step.failures.saturating_add(1);
-    step.progress = match fields.retry_at {
-        Some(at) => StepProgress::Open { retry_at: Some(at) },
-        None => StepProgress::Done(StepOutcome::Failed {
-            failure: fields.failure.clone(),
-            attempts: fields.attempt,
-        }),
+    let cancels = matches!(
+        entry.body,
+        EntryBody::RunFailed(_) | EntryBody::RunContinued(_)
+    );
+    if cancels && state.cancel.is_some() {
+        return Err(Illegal::WhileCancelling { seq: entry.seq });
+    }
+    state.outcome = match &entry.body {
+        EntryBody::RunCompleted(fields) => {
+            count(state, fields.output.len());
+            Some(Outcome::Completed(fields.output.clone()))
+        }
+        EntryBody::RunFailed(fields) => Some(Outcome::Failed(fields.failure.clone())),
+        EntryBody::RunContinued(fields) => Some(Outcome::Continued(fields.next)),
+        EntryBody::RunStarted(_)
+        | EntryBody::StepSucceeded(_)
+        | EntryBody::StepFailed(_)
+        | EntryBody::Recovered(_)
+        | EntryBody::WaitStarted(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventOffered(_)
+        | EntryBody::EventReceived(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::AttemptFailed(_)
+        | EntryBody::CancelRequested(_)
+        | EntryBody::RunCancelled
+        | EntryBody::RunKilled(_)
+        | EntryBody::Quarantined(_)
+        | EntryBody::Resumed => None,
     };
-    state.bytes = state
-        .bytes
-        .saturating_add(fields.failure.message.len() as u64);
-    progressed(state);
     Ok(())
+}
+
+/// Whether `failure` may end the run from within a branch: code panicked there, or came to the
+/// limit of steps. Never with a scope open, which has yet to undo.
+fn fails_within(state: &RunState, failure: &Failure) -> bool {
+    let forked = state.open_step("").and_then(|open| state.steps.get(open));
+    let forked = forked.is_some_and(|step| matches!(step.progress, StepProgress::Forked(_)));
+    let panicked = failure.class == FailureClass::Panicked && forked;
+    state.open_scopes.is_empty() && (panicked || state.steps.len() >= STEPS_PER_RUN)
 }
 
 fn attempt_failed(
@@ -330,7 +425,6 @@ fn attempt_failed(
     entry: &Entry,
     fields: &AttemptFailed,
 ) -> Result<(), Illegal> {
-    not_back_in_time(entry.at, fields.retry_at, entry.seq)?;
     let expected = state.code_failures.saturating_add(1);
     if fields.attempt != expected {
         return Err(Illegal::FailureOutOfOrder {
@@ -342,43 +436,17 @@ fn attempt_failed(
     state.code_failures = expected;
     state.code_retry_at = Some(fields.retry_at);
     state.suspicion = None;
-    state.bytes = state
-        .bytes
-        .saturating_add(fields.failure.message.len() as u64);
+    count(state, fields.failure.message.len());
     Ok(())
 }
 
-fn recovered(state: &mut RunState, seq: Seq, fields: &Recovered) -> Result<(), Illegal> {
-    if let Some((address, kind)) = &fields.step {
-        let step = due_step(state, seq, address, *kind, fields.attempt)?;
-        step.recoveries = step.recoveries.saturating_add(1);
-        step.progress = StepProgress::Open { retry_at: None };
-    }
-    let step = fields.step.as_ref().map(|(address, _)| address.clone());
-    let alone = state.died_alone(fields.alone);
-    state.suspicion = Some(Suspicion { step, alone });
-    Ok(())
+/// The journal holds `bytes` more of payload.
+fn count(state: &mut RunState, bytes: usize) {
+    state.bytes = state.bytes.saturating_add(bytes as u64);
 }
 
-/// Refuses to go past a step of `branch` that has no result: code waits for each in turn.
-fn nothing_left_open(state: &RunState, seq: Seq, branch: &str) -> Result<(), Illegal> {
-    match state.open_step(branch) {
-        Some(open) => Err(Illegal::LeftOpen {
-            seq,
-            open: open.clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn not_back_in_time(from: Timestamp, to: Timestamp, seq: Seq) -> Result<(), Illegal> {
-    if to < from {
-        return Err(Illegal::BackInTime { seq, from, to });
-    }
-    Ok(())
-}
-
-/// A step moved: workflow code got at least this far, and the run outlived its body.
+/// A step moved by the doing of code: it got at least this far, and the run outlived its body.
+/// What arrives from outside says nothing of that.
 fn progressed(state: &mut RunState) {
     state.suspicion = None;
     state.code_failures = 0;

@@ -1,7 +1,10 @@
 //! Requests to a run, and how they are answered.
 
-use crate::entry::{Entry, Failure, QuarantineReason, StepKind};
-use crate::ids::{Seq, StepAddress};
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{Awaited, ChildStarted, Entry, Failure, QuarantineReason, StepKind, WaitOn};
+use crate::ids::{EventId, EventOrder, RunId, Seq, StepAddress};
+use crate::limits::RUN_STATE_BYTES;
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
 use crate::time::Timestamp;
@@ -15,6 +18,53 @@ pub enum Command {
     StartStep(StartStep),
     /// A body ended, or a value was drawn.
     FinishStep(FinishStep),
+    /// Code begins to wait, for what it was told to wait for itself.
+    StartWait(StartWait),
+    /// An event is there for the run.
+    Deliver(Arrival),
+    /// Code judged the event it was offered.
+    Judge {
+        /// The step that waits.
+        step: StepAddress,
+        /// Whether it takes the event.
+        accepted: bool,
+    },
+    /// A signal to the run arrived.
+    Signal {
+        /// Its name.
+        name: String,
+        /// Its data.
+        data: Payload,
+    },
+    /// Code started another run.
+    StartChild(ChildStarted),
+    /// A child the run waits for has ended.
+    ChildEnded {
+        /// The child.
+        run: RunId,
+        /// How.
+        outcome: ChildOutcome,
+    },
+    /// Code splits its line.
+    StartFork(StartFork),
+    /// A branch of a fork ended.
+    EndBranch(EndBranch),
+    /// A scope's body failed, or the scope is to undo because of a cancellation.
+    StartUndo {
+        /// The scope.
+        scope: StepAddress,
+        /// When the body failed by itself: with what, and how many steps of its line it passed.
+        failed: Option<(Failure, usize)>,
+    },
+    /// Workflow code asks to go on as another run.
+    Continue {
+        /// The run it goes on as.
+        next: RunId,
+        /// How many steps of the workflow's own line the code passed.
+        passed: usize,
+    },
+    /// A deadline of the run has passed.
+    Expire,
     /// The engine found the run in flight when it opened its store.
     Recover(Mark),
     /// Workflow code returned, failed or panicked.
@@ -28,6 +78,11 @@ pub enum Command {
     },
     /// Somebody asks for the run to be cancelled.
     RequestCancel {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Somebody ends the run where it stands: no compensation runs.
+    Kill {
         /// The reason given, possibly nothing.
         reason: String,
     },
@@ -80,6 +135,71 @@ pub struct FinishStep {
     pub database: Option<String>,
 }
 
+/// See [`Command::StartWait`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartWait {
+    /// The step that waits.
+    pub step: StepAddress,
+    /// For what.
+    pub on: WaitOn,
+    /// The instant, or the deadline.
+    pub until: Option<Timestamp>,
+    /// The events found that came since the run began, oldest first: the first that fits is taken.
+    pub found: Vec<Arrival>,
+}
+
+/// An event as it reaches a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its id.
+    pub event: EventId,
+    /// Its place among all events.
+    pub order: EventOrder,
+    /// Its name and the value of its key.
+    pub awaited: Awaited,
+    /// Its data.
+    pub data: Payload,
+}
+
+/// How a child ended, as its parent is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChildOutcome {
+    /// With this output.
+    Completed(Payload),
+    /// With this error.
+    Failed(Failure),
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// See [`Command::StartFork`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartFork {
+    /// The step that splits its line.
+    pub step: StepAddress,
+    /// Which kind of fork.
+    pub kind: StepKind,
+    /// How many steps of its branch the code passed before this one.
+    pub position: usize,
+    /// How many branches.
+    pub branches: u32,
+    /// How many may be under way at a time, at least 1.
+    pub limit: u32,
+}
+
+/// See [`Command::EndBranch`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndBranch {
+    /// The step that split the line.
+    pub fork: StepAddress,
+    /// Which branch, from 0.
+    pub branch: u32,
+    /// How many steps of the branch's line the code passed.
+    pub passed: usize,
+    /// What the branch returned, for a race.
+    pub value: Option<Result<Payload, Failure>>,
+}
+
 /// How workflow code ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -113,6 +233,25 @@ pub enum Reply {
         /// When to ask again.
         until: Timestamp,
     },
+    /// Wait until the instant, or until something happens.
+    Wait {
+        /// The instant or deadline.
+        until: Option<Timestamp>,
+    },
+    /// Judge this event.
+    Judge {
+        /// Its data.
+        data: Payload,
+    },
+    /// Run the branches.
+    Fork {
+        /// How many may be under way at a time, as recorded.
+        limit: u32,
+        /// What a scope is recorded to have failed with, whatever its body does this time.
+        failed: Option<Failure>,
+    },
+    /// Nothing new begins on this line: it is being cancelled, or lost its race.
+    Hold,
     /// Stop polling the workflow: the run is cancelled, quarantined or over.
     Stop,
     /// Done as asked.
@@ -170,6 +309,18 @@ pub enum Refusal {
         step: StepAddress,
         /// The step without a result.
         open: StepAddress,
+    },
+    /// A step's state is not what the request takes it for.
+    #[error("step {step} does not stand where the request takes it to stand")]
+    StandsElsewhere {
+        /// The step.
+        step: StepAddress,
+    },
+    /// A signal for which the run has no room.
+    #[error("signal {name} would take the run over its limit of {RUN_STATE_BYTES} bytes")]
+    Full {
+        /// The signal's name.
+        name: String,
     },
     /// `ConcludeCancel` without a request.
     #[error("no cancellation of the run was asked for")]

@@ -2,9 +2,11 @@
 
 mod finish_run;
 mod finish_step;
+mod forks;
 mod operate;
 mod recover;
 mod start_step;
+mod waits;
 
 use super::command::{Command, Decision, Refusal, Reply};
 use super::state::RunState;
@@ -18,8 +20,6 @@ use crate::time::Timestamp;
 /// # Errors
 /// A [`Refusal`], which changes nothing.
 pub fn decide(state: &RunState, command: Command, now: Timestamp) -> Result<Decision, Refusal> {
-    // Entries never go back in time, whatever the clock does: journals stay readable in order.
-    let now = now.max(state.changed_at);
     match command {
         Command::StartStep(ask) => Ok(start_step::start_step(state, &ask, now)),
         Command::FinishStep(report) => finish_step::finish_step(state, report, now),
@@ -29,6 +29,18 @@ pub fn decide(state: &RunState, command: Command, now: Timestamp) -> Result<Deci
             passed,
             policy,
         } => finish_run::finish_run(state, ended, passed, policy, now),
+        Command::StartWait(wait) => waits::start_wait(state, wait, now),
+        Command::Deliver(arrival) => Ok(waits::deliver(state, arrival, now)),
+        Command::Judge { step, accepted } => waits::judge(state, step, accepted, now),
+        Command::Signal { name, data } => waits::signal(state, name, data, now),
+        Command::StartChild(child) => waits::start_child(state, child, now),
+        Command::ChildEnded { run, outcome } => Ok(waits::child_ended(state, run, outcome, now)),
+        Command::StartFork(fork) => forks::start_fork(state, fork, now),
+        Command::EndBranch(end) => forks::end_branch(state, end, now),
+        Command::StartUndo { scope, failed } => forks::start_undo(state, scope, failed, now),
+        Command::Continue { next, passed } => finish_run::go_on(state, next, passed, now),
+        Command::Expire => operate::expire(state, now),
+        Command::Kill { reason } => operate::kill(state, reason, now),
         Command::RequestCancel { reason } => operate::request_cancel(state, reason, now),
         Command::ConcludeCancel => operate::conclude_cancel(state, now),
         Command::Quarantine(reason) => operate::quarantine(state, reason, now),
@@ -53,12 +65,15 @@ fn decided(
     bodies: impl IntoIterator<Item = EntryBody>,
     reply: Reply,
 ) -> Decision {
+    // Entries never go back in time, whatever the clock does: journals stay readable in order.
+    // Instants to wait for are the clock's own, or one jump forward would delay them for ever.
+    let at = now.max(state.changed_at);
     let entries = bodies
         .into_iter()
         .zip(0..)
         .map(|(body, n)| Entry {
             seq: state.next_seq.plus(n),
-            at: now,
+            at,
             body,
         })
         .collect();

@@ -1,10 +1,12 @@
 //! What is known of a run: the fold of its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::entry::{Failure, QuarantineReason, StepKind};
-use crate::ids::{EventId, RunId, Seq, StepAddress, WorkflowName};
+use super::lines::Lines;
+use super::waiters::Waiters;
+use crate::entry::{Failure, ParentClose, QuarantineReason, RunStarted, StepKind, WaitOn};
+use crate::ids::{EventId, EventKey, RunId, Seq, StepAddress, is_undo_line, is_within};
 use crate::payload::Payload;
 use crate::time::Timestamp;
 
@@ -13,12 +15,8 @@ use crate::time::Timestamp;
 pub struct RunState {
     /// The run.
     pub run: RunId,
-    /// Its workflow; from the first entry.
-    pub workflow: WorkflowName,
-    /// The version of the code that started it; from the first entry.
-    pub version: u32,
-    /// The event whose data is its input; from the first entry.
-    pub event: EventId,
+    /// How it was started; from the first entry.
+    pub started: RunStarted,
     /// When the first entry was decided.
     pub started_at: Timestamp,
     /// When the last entry was decided.
@@ -27,10 +25,27 @@ pub struct RunState {
     pub next_seq: Seq,
     /// Bytes of payload the journal holds, the input included.
     pub bytes: u64,
-    /// The addresses each branch has journaled something for, in the order of their first entry.
-    pub order: BTreeMap<Arc<str>, Vec<StepAddress>>,
-    /// What is known of each of those addresses.
+    /// The lines of the run: its own, and one for each branch of each fork.
+    pub lines: Lines,
+    /// What is known of each address the journal speaks of.
     pub steps: BTreeMap<StepAddress, StepState>,
+    /// The steps that have a result, in the order they got it: the order in which results are
+    /// handed to code, live and on every replay.
+    pub results: Vec<StepAddress>,
+    /// What the run's open waits are indexed under, and how many waits there are of each.
+    pub listening: BTreeMap<EventKey, u32>,
+    /// The steps that wait for an event, a signal or a child, oldest first.
+    pub waiting: Vec<StepAddress>,
+    /// [`RunState::waiting`] by what is waited for.
+    pub(super) waiters: Waiters,
+    /// Events that satisfied a wait of this run, which satisfy no other.
+    pub received: BTreeSet<EventId>,
+    /// Signals that arrived and were not asked for yet, oldest first.
+    pub signals: BTreeMap<String, VecDeque<Payload>>,
+    /// Runs started by this one that a close or a cancellation of it concerns.
+    pub children: BTreeMap<RunId, Child>,
+    /// Scopes that have begun and not ended.
+    pub open_scopes: BTreeSet<StepAddress>,
     /// Failures of workflow code since its last progress, and when it is replayed.
     pub code_failures: u32,
     /// When workflow code is replayed after a failure.
@@ -45,6 +60,17 @@ pub struct RunState {
     pub outcome: Option<Outcome>,
 }
 
+/// A run that this one started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// The step that started it.
+    pub step: StepAddress,
+    /// Whether that step waits for its end.
+    pub awaited: bool,
+    /// What becomes of it when this run ends first.
+    pub close: ParentClose,
+}
+
 /// What is known of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepState {
@@ -54,8 +80,19 @@ pub struct StepState {
     pub failures: u32,
     /// Attempts cut short by a crash of the engine.
     pub recoveries: u32,
+    /// Its branches, for a fork.
+    pub shape: Option<Shape>,
     /// How far it is.
     pub progress: StepProgress,
+}
+
+/// The branches of a fork, as they were when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How many there are.
+    pub branches: u32,
+    /// How many may be under way at a time; they begin in order, as others end.
+    pub limit: u32,
 }
 
 impl StepState {
@@ -76,8 +113,50 @@ pub enum StepProgress {
         /// When the next attempt is due, after a failure.
         retry_at: Option<Timestamp>,
     },
+    /// It waits for something outside.
+    Waiting(Box<Wait>),
+    /// Its branches are under way.
+    Forked(Box<Fork>),
     /// Its result is recorded.
     Done(StepOutcome),
+}
+
+/// A wait that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// For what.
+    pub on: Awaiting,
+    /// The instant it is for, or its deadline.
+    pub until: Option<Timestamp>,
+    /// A candidate its code has not judged yet.
+    pub offered: Option<(EventId, Payload)>,
+    /// Candidates its code turned down.
+    pub rejected: BTreeSet<EventId>,
+    /// Whether stored events are to be looked at again: one that was offered was turned down, and
+    /// others may have come meanwhile.
+    pub look: bool,
+}
+
+/// What an open wait is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaiting {
+    /// Time or something that is sent.
+    On(WaitOn),
+    /// The end of a child.
+    Child(RunId),
+}
+
+/// A fork whose branches are under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// Its branches.
+    pub shape: Shape,
+    /// The branches that ended.
+    pub ended: BTreeSet<u32>,
+    /// Whether a scope is undoing what it did.
+    pub undoing: bool,
+    /// What the body of an undoing scope failed with.
+    pub failure: Option<Failure>,
 }
 
 /// The recorded result of a step.
@@ -92,6 +171,8 @@ pub enum StepOutcome {
         /// Attempts made, crashes counted.
         attempts: u32,
     },
+    /// It waited until its deadline.
+    TimedOut,
 }
 
 /// A run that was in flight at a crash, until it makes progress.
@@ -110,6 +191,8 @@ pub struct Cancel {
     pub at: Timestamp,
     /// The reason given, possibly nothing.
     pub reason: String,
+    /// How many results there were before: those after it are recorded and not acted upon.
+    pub results: usize,
 }
 
 /// How a run ended.
@@ -121,6 +204,8 @@ pub enum Outcome {
     Failed(Failure),
     /// The run was cancelled.
     Cancelled,
+    /// The run goes on as another, whose outcome is its own.
+    Continued(RunId),
 }
 
 /// The word for a run's state in lists, the API and the CLI.
@@ -190,9 +275,11 @@ impl std::fmt::Display for RunStatus {
 impl RunState {
     /// The step of `branch` that has an entry and no result, if there is one: always its last.
     pub(super) fn open_step(&self, branch: &str) -> Option<&StepAddress> {
-        let last = self.order.get(branch)?.last()?;
+        let last = self.lines.get(branch)?.steps.last()?;
         match self.steps.get(last)?.progress {
-            StepProgress::Open { .. } => Some(last),
+            StepProgress::Open { .. } | StepProgress::Waiting(_) | StepProgress::Forked(_) => {
+                Some(last)
+            }
             StepProgress::Done(_) => None,
         }
     }
@@ -205,11 +292,46 @@ impl RunState {
         before.saturating_add(u32::from(alone))
     }
 
+    /// Whether code of the run has recorded anything.
+    #[must_use]
+    pub fn code_began(&self) -> bool {
+        !self.steps.is_empty() || self.code_failures > 0
+    }
+
+    /// Whether nothing new may begin on `branch`: no code runs on it, or the run is being cancelled
+    /// and this is not the line on which a scope undoes what it did.
+    #[must_use]
+    pub fn held(&self, branch: &str) -> bool {
+        let cancelled = self.cancel.is_some() && !is_undo_line(branch);
+        cancelled || !self.lines.is_live(branch)
+    }
+
+    /// Whether results of steps on `branch` are taken: code runs on it, or a scope around it has
+    /// yet to learn what there is to undo.
+    #[must_use]
+    pub fn under_way(&self, branch: &str) -> bool {
+        let lost = || self.lines.is_lost(branch);
+        self.lines.is_live(branch) || (lost() && self.learned_of(branch))
+    }
+
+    /// The scopes within `line` that have begun and not ended.
+    pub fn scopes_within<'a>(&'a self, line: &'a str) -> impl Iterator<Item = &'a StepAddress> {
+        let first = StepAddress {
+            branch: Arc::from(line),
+            name: Arc::from(""),
+            nth: 0,
+        };
+        let from = self.open_scopes.range(first..);
+        let within = move |scope: &&StepAddress| is_within(&scope.branch, line);
+        from.take_while(move |scope| scope.branch.starts_with(line))
+            .filter(within)
+    }
+
     /// The status of the run at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> RunStatus {
         match &self.outcome {
-            Some(Outcome::Completed(_)) => return RunStatus::Completed,
+            Some(Outcome::Completed(_) | Outcome::Continued(_)) => return RunStatus::Completed,
             Some(Outcome::Failed(_)) => return RunStatus::Failed,
             Some(Outcome::Cancelled) => return RunStatus::Cancelled,
             None => {}
@@ -218,13 +340,17 @@ impl RunState {
             return RunStatus::Quarantined;
         }
         match super::next(self, now) {
-            super::Next::WakeAt(_) => RunStatus::Waiting,
-            super::Next::Drive | super::Next::Conclude if self.next_seq == Seq(1) => {
+            super::Next::WakeAt(_) | super::Next::Await => RunStatus::Waiting,
+            super::Next::Drive | super::Next::Conclude | super::Next::Expire
+                if self.next_seq == Seq(1) =>
+            {
                 RunStatus::Queued
             }
-            super::Next::Drive | super::Next::Conclude | super::Next::Held | super::Next::Done => {
-                RunStatus::Running
-            }
+            super::Next::Drive
+            | super::Next::Conclude
+            | super::Next::Expire
+            | super::Next::Held
+            | super::Next::Done => RunStatus::Running,
         }
     }
 }

@@ -30,12 +30,16 @@ pub(crate) async fn cancel(
     request: Request,
 ) -> Result<(StatusCode, Json<RunJson>), ApiError> {
     let run = run_id(&id)?;
-    let body = body::read(request, BODY_BYTES_MAX).await?;
-    let reason = reason(&body)?;
+    let reason = asked_reason(request).await?;
     api.engine.cancel(run, &reason).await?;
     let view = api.engine.operator().run(run).await?;
     let view = view.ok_or(ApiError::NoSuchRun { run })?;
     Ok((StatusCode::ACCEPTED, Json(view.into())))
+}
+
+/// Why a run is to end, as its request says.
+pub(super) async fn asked_reason(request: Request) -> Result<String, ApiError> {
+    reason(&body::read(request, BODY_BYTES_MAX).await?)
 }
 
 fn reason(body: &[u8]) -> Result<String, ApiError> {

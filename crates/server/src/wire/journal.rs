@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stepwell_core::run::RunStatus;
-use stepwell_core::{Entry, EntryBody, StepAddress, StepKind};
+use stepwell_core::{Entry, EntryBody, StepAddress, StepKind, WaitOn};
 use stepwell_engine::JournalView;
 
 use super::raw::Raw;
@@ -68,6 +68,27 @@ pub struct EntryJson {
     /// Of a start: the version of the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
+    /// Of a wait: what it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Of a wait: its instant or deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    /// Of a child or a run that goes on as another: that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<String>,
+    /// Of a fork: how many branches it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branches: Option<u32>,
+    /// Of a branch that ended: which, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<u32>,
+    /// Of a signal: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Of the start of a run: the run that waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// What an entry says happened.
@@ -96,6 +117,30 @@ pub enum EntryKind {
     Quarantined,
     /// A person released the run from quarantine.
     Resumed,
+    /// The run waits for an instant, an event or a signal.
+    WaitStarted,
+    /// A wait reached its deadline first.
+    WaitTimedOut,
+    /// An event is put to a wait whose code judges it.
+    EventOffered,
+    /// A wait has its event.
+    EventReceived,
+    /// A wait's code turned an event down.
+    EventRejected,
+    /// A signal arrived.
+    SignalReceived,
+    /// Another run was started.
+    ChildStarted,
+    /// The line splits into branches.
+    ForkStarted,
+    /// A branch ended.
+    BranchEnded,
+    /// A scope undoes what it did.
+    UndoStarted,
+    /// The run goes on as another.
+    RunContinued,
+    /// The run was ended where it stood.
+    RunKilled,
 }
 
 impl EntryKind {
@@ -114,13 +159,25 @@ impl EntryKind {
             Self::RunCancelled => "run-cancelled",
             Self::Quarantined => "quarantined",
             Self::Resumed => "resumed",
+            Self::WaitStarted => "wait-started",
+            Self::WaitTimedOut => "wait-timed-out",
+            Self::EventOffered => "event-offered",
+            Self::EventReceived => "event-received",
+            Self::EventRejected => "event-rejected",
+            Self::SignalReceived => "signal-received",
+            Self::ChildStarted => "child-started",
+            Self::ForkStarted => "fork-started",
+            Self::BranchEnded => "branch-ended",
+            Self::UndoStarted => "undo-started",
+            Self::RunContinued => "run-continued",
+            Self::RunKilled => "run-killed",
         }
     }
 }
 
 /// What kind of call a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum StepJsonKind {
     /// A body with effects outside the engine.
     Run,
@@ -132,6 +189,30 @@ pub enum StepJsonKind {
     Random,
     /// A ULID.
     Ulid,
+    /// A wait for an instant.
+    Sleep,
+    /// A wait for an event.
+    WaitFor,
+    /// A wait for a signal.
+    Signal,
+    /// A child run, and the wait for its end.
+    Invoke,
+    /// A run started and left to itself.
+    Start,
+    /// Events sent.
+    Send,
+    /// A signal sent to another run.
+    SendSignal,
+    /// Branches that all end.
+    Join,
+    /// A branch for each of many items.
+    Map,
+    /// Branches the first of which to end wins.
+    Race,
+    /// A scope whose steps can be undone.
+    Scope,
+    /// A body that undoes a step.
+    Undo,
 }
 
 impl From<StepKind> for StepJsonKind {
@@ -142,6 +223,18 @@ impl From<StepKind> for StepJsonKind {
             StepKind::Now => Self::Now,
             StepKind::Random => Self::Random,
             StepKind::Ulid => Self::Ulid,
+            StepKind::Sleep => Self::Sleep,
+            StepKind::WaitFor => Self::WaitFor,
+            StepKind::Signal => Self::Signal,
+            StepKind::Invoke => Self::Invoke,
+            StepKind::Start => Self::Start,
+            StepKind::Send => Self::Send,
+            StepKind::SendSignal => Self::SendSignal,
+            StepKind::Join => Self::Join,
+            StepKind::Map => Self::Map,
+            StepKind::Race => Self::Race,
+            StepKind::Scope => Self::Scope,
+            StepKind::Undo => Self::Undo,
         }
     }
 }
@@ -174,6 +267,21 @@ impl EntryJson {
             alone: None,
             event: None,
             version: None,
+            waits_for: None,
+            until: None,
+            child: None,
+            branches: None,
+            branch: None,
+            signal: None,
+            parent: None,
+        }
+    }
+
+    fn at_step(self, step: &StepAddress, kind: StepKind) -> Self {
+        Self {
+            step: Some(step.to_string()),
+            step_kind: Some(kind.into()),
+            ..self
         }
     }
 
@@ -194,6 +302,8 @@ impl From<Entry> for EntryJson {
             EntryBody::RunStarted(started) => Self {
                 event: Some(started.event.to_string()),
                 version: Some(started.version),
+                parent: started.parent.map(|parent| parent.run.to_string()),
+                until: started.start_at.map(Instant),
                 ..bare(EntryKind::RunStarted)
             },
             EntryBody::StepSucceeded(done) => Self {
@@ -227,20 +337,141 @@ impl From<Entry> for EntryJson {
                 reason: Some(cancel.reason),
                 ..bare(EntryKind::CancelRequested)
             },
-            EntryBody::RunCompleted(completed) => Self {
-                output: Some(completed.output.into()),
-                ..bare(EntryKind::RunCompleted)
-            },
-            EntryBody::RunFailed(failed) => Self {
-                error: Some(FailureJson::from(&failed.failure)),
-                ..bare(EntryKind::RunFailed)
-            },
-            EntryBody::RunCancelled => bare(EntryKind::RunCancelled),
             EntryBody::Quarantined(held) => Self {
                 reason: Some(held.reason.to_string()),
                 ..bare(EntryKind::Quarantined)
             },
             EntryBody::Resumed => bare(EntryKind::Resumed),
+            body @ (EntryBody::RunCompleted(_)
+            | EntryBody::RunFailed(_)
+            | EntryBody::RunCancelled
+            | EntryBody::RunContinued(_)
+            | EntryBody::RunKilled(_)) => of_end(body, bare),
+            body @ (EntryBody::WaitStarted(_)
+            | EntryBody::WaitTimedOut(_)
+            | EntryBody::EventOffered(_)
+            | EntryBody::EventReceived(_)
+            | EntryBody::EventRejected(_)
+            | EntryBody::SignalReceived(_)) => of_wait(body, bare),
+            body @ (EntryBody::ChildStarted(_)
+            | EntryBody::ForkStarted(_)
+            | EntryBody::BranchEnded(_)
+            | EntryBody::UndoStarted(_)) => of_lines(body, bare),
         }
+    }
+}
+
+/// How a run ends.
+fn of_end(body: EntryBody, bare: impl Fn(EntryKind) -> EntryJson) -> EntryJson {
+    match body {
+        EntryBody::RunCompleted(completed) => EntryJson {
+            output: Some(completed.output.into()),
+            ..bare(EntryKind::RunCompleted)
+        },
+        EntryBody::RunFailed(failed) => EntryJson {
+            error: Some(FailureJson::from(&failed.failure)),
+            ..bare(EntryKind::RunFailed)
+        },
+        EntryBody::RunContinued(continued) => EntryJson {
+            child: Some(continued.next.to_string()),
+            ..bare(EntryKind::RunContinued)
+        },
+        EntryBody::RunKilled(killed) => EntryJson {
+            reason: Some(killed.reason),
+            ..bare(EntryKind::RunKilled)
+        },
+        // The caller hands over one more, which has no fields.
+        _ => bare(EntryKind::RunCancelled),
+    }
+}
+
+/// What a wait begins with and comes to.
+fn of_wait(body: EntryBody, bare: impl Fn(EntryKind) -> EntryJson) -> EntryJson {
+    match body {
+        EntryBody::WaitStarted(wait) => EntryJson {
+            waits_for: Some(waits_for(&wait.on)),
+            until: wait.until.map(Instant),
+            ..bare(EntryKind::WaitStarted).at_step(&wait.step, wait.on.kind())
+        },
+        EntryBody::WaitTimedOut(wait) => EntryJson {
+            step: Some(wait.step.to_string()),
+            ..bare(EntryKind::WaitTimedOut)
+        },
+        EntryBody::EventOffered(offered) => EntryJson {
+            event: Some(offered.event.to_string()),
+            output: Some(offered.data.into()),
+            ..bare(EntryKind::EventOffered).at_step(&offered.step, StepKind::WaitFor)
+        },
+        EntryBody::EventReceived(received) => EntryJson {
+            event: Some(received.event.to_string()),
+            output: received.data.map(Raw::from),
+            ..bare(EntryKind::EventReceived).at_step(&received.step, StepKind::WaitFor)
+        },
+        EntryBody::EventRejected(rejected) => EntryJson {
+            event: Some(rejected.event.to_string()),
+            ..bare(EntryKind::EventRejected).at_step(&rejected.step, StepKind::WaitFor)
+        },
+        EntryBody::SignalReceived(signal) => EntryJson {
+            signal: Some(signal.name),
+            output: Some(signal.data.into()),
+            ..bare(EntryKind::SignalReceived)
+        },
+        // The caller hands over nothing else.
+        _ => bare(EntryKind::WaitStarted),
+    }
+}
+
+/// What a wait is for, in words.
+pub(super) fn waits_for(on: &WaitOn) -> String {
+    match on {
+        WaitOn::Until => "an instant".to_owned(),
+        WaitOn::Event { awaited, .. } if awaited.key.is_empty() => {
+            format!("event {}", awaited.name)
+        }
+        WaitOn::Event { awaited, .. } => format!("event {} with key {}", awaited.name, awaited.key),
+        WaitOn::Signal { name } => format!("signal {name}"),
+    }
+}
+
+/// What splits a run and what it starts.
+fn of_lines(body: EntryBody, bare: impl Fn(EntryKind) -> EntryJson) -> EntryJson {
+    match body {
+        EntryBody::ChildStarted(child) => EntryJson {
+            child: Some(child.run.to_string()),
+            waits_for: (!child.detached).then(|| format!("the end of run {}", child.run)),
+            ..bare(EntryKind::ChildStarted).at_step(&child.step, kind_of(child.detached))
+        },
+        EntryBody::ForkStarted(fork) => EntryJson {
+            branches: Some(fork.branches),
+            ..bare(EntryKind::ForkStarted).at_step(&fork.step, fork.kind)
+        },
+        EntryBody::BranchEnded(ended) => {
+            let (output, error) = match ended.value {
+                Some(Ok(output)) => (Some(output.into()), None),
+                Some(Err(failure)) => (None, Some(FailureJson::from(&failure))),
+                None => (None, None),
+            };
+            EntryJson {
+                step: Some(ended.fork.to_string()),
+                branch: Some(ended.branch),
+                output,
+                error,
+                ..bare(EntryKind::BranchEnded)
+            }
+        }
+        EntryBody::UndoStarted(undo) => EntryJson {
+            error: undo.failure.as_ref().map(FailureJson::from),
+            ..bare(EntryKind::UndoStarted).at_step(&undo.scope, StepKind::Scope)
+        },
+        // The caller hands over nothing else.
+        _ => bare(EntryKind::ForkStarted),
+    }
+}
+
+const fn kind_of(detached: bool) -> StepKind {
+    if detached {
+        StepKind::Start
+    } else {
+        StepKind::Invoke
     }
 }

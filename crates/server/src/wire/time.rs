@@ -1,6 +1,7 @@
 //! Instants on the wire: RFC 3339, UTC, milliseconds.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,6 +14,17 @@ pub struct Instant(pub Timestamp);
 impl From<Timestamp> for Instant {
     fn from(at: Timestamp) -> Self {
         Self(at)
+    }
+}
+
+impl FromStr for Instant {
+    type Err = jiff::Error;
+
+    /// Reads an instant with any offset from UTC; one before 1970 is read as 1970.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let at: jiff::Timestamp = text.parse()?;
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        Ok(Self(Timestamp::from_ms(ms)))
     }
 }
 
@@ -34,9 +46,7 @@ impl Serialize for Instant {
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let at: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
-        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
-        Ok(Self(Timestamp::from_ms(ms)))
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -50,6 +60,13 @@ mod tests {
         let json = serde_json::to_string(&at).unwrap();
         assert_eq!(json, r#""2026-11-22T08:55:04.120Z""#);
         assert_eq!(serde_json::from_str::<Instant>(&json).unwrap(), at);
+    }
+
+    #[test]
+    fn an_instant_is_read_with_any_offset() {
+        let at: Instant = "2026-11-22T09:55:04.12+01:00".parse().unwrap();
+        assert_eq!(at.0.as_ms(), 1_795_337_704_120);
+        assert!("2026-11-22".parse::<Instant>().is_err());
     }
 
     #[test]

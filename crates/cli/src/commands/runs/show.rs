@@ -1,7 +1,7 @@
 //! `runs show`: one run, and in one sentence what it is doing.
 
 use stepwell_core::run::RunStatus;
-use stepwell_server::wire::RunJson;
+use stepwell_server::wire::{CancelJson, RunJson, WaitJson, WaitKind};
 
 use crate::failure::Failure;
 use crate::ids;
@@ -39,7 +39,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     args.at.visit(show).await
 }
 
-fn describe(run: &RunJson) -> String {
+/// The run, a line for each thing there is to say.
+pub(crate) fn describe(run: &RunJson) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         text.push_str(&format!("{name:<10} {}\n", plain(value)));
@@ -54,6 +55,16 @@ fn describe(run: &RunJson) -> String {
     if let Some(at) = run.ended_at {
         line("ended", &at.to_string());
     }
+    if let Some(at) = run.finish_by.filter(|_| !run.status.ended()) {
+        line("finish by", &at.to_string());
+    }
+    if let Some(parent) = &run.parent {
+        line("parent", parent);
+    }
+    let children = run.children.as_deref().unwrap_or_default();
+    if !children.is_empty() {
+        line("children", &children.join(" "));
+    }
     if let Some(output) = &run.output {
         line("output", output.as_json());
     }
@@ -67,6 +78,14 @@ fn describe(run: &RunJson) -> String {
 
 /// What the run is doing, or why it does nothing, and what to do about it.
 fn sentence(run: &RunJson) -> String {
+    let doing = doing(run);
+    match &run.cancel_requested {
+        Some(asked) if !run.status.ended() => format!("{doing}; {}", end_asked(asked)),
+        Some(_) | None => doing,
+    }
+}
+
+fn doing(run: &RunJson) -> String {
     let failed = run
         .error
         .as_ref()
@@ -85,20 +104,13 @@ fn sentence(run: &RunJson) -> String {
             },
             None => "has work due".to_owned(),
         },
-        RunStatus::Waiting => {
-            let until = run
-                .wake_at
-                .map_or_else(|| "something happens".to_owned(), |at| at.to_string());
-            let after = if failed.is_empty() {
-                String::new()
-            } else {
-                format!(", after: {failed}")
-            };
-            format!("waits until {until}{after}")
-        }
-        RunStatus::Completed => "returned its output".to_owned(),
+        RunStatus::Waiting => waiting(run, failed),
+        RunStatus::Completed => match &run.continued_as {
+            Some(next) => format!("goes on as run {next}"),
+            None => "returned its output".to_owned(),
+        },
         RunStatus::Failed => format!("failed: {failed}"),
-        RunStatus::Cancelled => "was cancelled".to_owned(),
+        RunStatus::Cancelled => cancelled(run),
         RunStatus::Quarantined => format!(
             "{}: mend that, then `stepwell runs resume {}`",
             run.quarantine
@@ -106,5 +118,67 @@ fn sentence(run: &RunJson) -> String {
                 .unwrap_or("untouched until a person decides"),
             run.id
         ),
+    }
+}
+
+/// For what, since when, until when.
+fn waiting(run: &RunJson, failed: &str) -> String {
+    let waits = run.waiting_for.as_deref().unwrap_or_default();
+    let after = if failed.is_empty() {
+        String::new()
+    } else {
+        format!(", after: {failed}")
+    };
+    if waits.is_empty() {
+        let until = run
+            .wake_at
+            .map_or_else(|| "something happens".to_owned(), |at| at.to_string());
+        return format!("waits until {until}{after}");
+    }
+    let each: Vec<_> = waits.iter().map(wait).collect();
+    format!("waits {}{after}", each.join(", and "))
+}
+
+fn wait(wait: &WaitJson) -> String {
+    let (what, since) = (&wait.r#for, wait.since);
+    let step = wait.step.as_ref();
+    let at_step = step.map_or_else(String::new, |step| format!(" at step {step}"));
+    match (wait.kind, wait.until) {
+        (WaitKind::Sleep, Some(until)) => format!("until {until}{at_step}, since {since}"),
+        (WaitKind::Start | WaitKind::Retry, Some(until)) => {
+            format!("for {what}{at_step} at {until}, since {since}")
+        }
+        (_, Some(until)) => {
+            format!("for {what}{at_step} since {since}, until {until} at the latest")
+        }
+        (_, None) => format!("for {what}{at_step} since {since}, without a limit of its own"),
+    }
+}
+
+fn end_asked(asked: &CancelJson) -> String {
+    let what = if asked.kill { "a kill" } else { "a cancel" };
+    let when = asked.at.map_or_else(
+        || " and not taken up yet".to_owned(),
+        |at| format!(" at {at}"),
+    );
+    format!("{what} was requested{when}{}", because(&asked.reason))
+}
+
+fn cancelled(run: &RunJson) -> String {
+    match &run.cancel_requested {
+        Some(asked) if asked.kill => {
+            let why = because(&asked.reason);
+            format!("was killed, nothing was undone{why}")
+        }
+        Some(asked) => format!("was cancelled{}", because(&asked.reason)),
+        None => "was cancelled".to_owned(),
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
     }
 }

@@ -1,11 +1,15 @@
 //! `workflows list`: the workflows of a running engine, or of this binary.
 
+use std::time::Duration;
+
+use stepwell_engine::Clock;
 use stepwell_server::wire::{ListJson, WorkflowJson};
 
 use crate::failure::Failure;
 use crate::output::{self, OutputArgs, Table};
 use crate::product::Product;
 use crate::reach::Target;
+use crate::spans::words;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -45,22 +49,67 @@ pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(),
 fn ours(products: &[Box<dyn Product>]) -> ListJson<WorkflowJson> {
     let registries: Vec<_> = products.iter().map(|product| product.workflows()).collect();
     let workflows = registries.iter().flat_map(|registry| registry.workflows());
+    let now = Clock::Wall.now();
     ListJson {
         data: workflows
-            .map(|workflow| WorkflowJson::from(&**workflow))
+            .map(|workflow| WorkflowJson::of(&**workflow, now))
             .collect(),
     }
 }
 
 fn table(workflows: &[WorkflowJson]) -> Table {
-    let mut table = Table::new(&["workflow", "version", "event", "steps"]);
+    let mut table = Table::new(&[
+        "workflow",
+        "version",
+        "trigger",
+        "cancel on",
+        "on failure",
+        "deadlines",
+        "steps",
+    ]);
+    let or_dash = |text: String| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text
+        }
+    };
     for workflow in workflows {
         table.row([
             workflow.name.clone(),
             workflow.version.to_string(),
-            workflow.event.clone().unwrap_or_else(|| "-".to_owned()),
+            trigger(workflow),
+            or_dash(workflow.cancel_on.join(", ")),
+            or_dash(workflow.on_failure.clone().unwrap_or_default()),
+            or_dash(deadlines(workflow)),
             workflow.steps.join(", "),
         ]);
     }
     table
+}
+
+/// What starts runs of it.
+fn trigger(workflow: &WorkflowJson) -> String {
+    match (&workflow.event, &workflow.cron) {
+        (Some(event), _) => format!("event {event}"),
+        (None, Some(cron)) => {
+            let next = cron.next_at.map_or_else(
+                || "never within five years".to_owned(),
+                |at| format!("next at {at}"),
+            );
+            format!("cron {} {}, {next}", cron.expression, cron.zone)
+        }
+        (None, None) => "call only".to_owned(),
+    }
+}
+
+fn deadlines(workflow: &WorkflowJson) -> String {
+    let limit = |verb: &str, ms: Option<u64>| {
+        ms.map(|ms| format!("{verb} within {}", words(Duration::from_millis(ms))))
+    };
+    let both = [
+        limit("starts", workflow.start_within_ms),
+        limit("ends", workflow.finish_within_ms),
+    ];
+    both.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -266,6 +266,18 @@ fn sentence(entry: &EntryJson) -> String {
             format!("journal: {step} was in flight at the kill, attempt {attempt}")
         }
         EntryKind::RunCompleted => "journal: the run completed".to_owned(),
+        EntryKind::WaitStarted
+        | EntryKind::WaitTimedOut
+        | EntryKind::EventOffered
+        | EntryKind::EventReceived
+        | EntryKind::EventRejected
+        | EntryKind::SignalReceived
+        | EntryKind::ChildStarted
+        | EntryKind::ForkStarted
+        | EntryKind::BranchEnded
+        | EntryKind::UndoStarted
+        | EntryKind::RunContinued
+        | EntryKind::RunKilled => format!("journal: {step}: {}", entry.kind.word()),
         EntryKind::AttemptFailed
         | EntryKind::CancelRequested
         | EntryKind::RunFailed

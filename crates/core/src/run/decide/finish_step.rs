@@ -1,6 +1,6 @@
 //! A body ended: record its result once, or its failure with the instant of the next attempt.
 
-use super::{decided, fits, require_active};
+use super::{decided, fits, require_active, unchanged};
 use crate::entry::{EntryBody, Failure, FailureClass, StepFailed, StepSucceeded};
 use crate::limits::{RUN_STATE_BYTES, STEP_OUTPUT_BYTES};
 use crate::payload::Payload;
@@ -15,6 +15,10 @@ pub(super) fn finish_step(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
+    if !state.under_way(&report.step.branch) {
+        // Its branch lost a race, or its scope is past learning of it: nobody waits for this.
+        return Ok(unchanged(Reply::Hold));
+    }
     let failures = check_attempt(state, &report)?;
     let FinishStep {
         step,
@@ -37,7 +41,7 @@ pub(super) fn finish_step(
             let delay = policy.delay_after(failure.class, failures, state.run, Some(&step));
             // Patience without end must not become a journal without end.
             let retry_at = delay
-                .filter(|_| fits(state, failure.message.len()))
+                .filter(|_| kind.is_attempted() && fits(state, failure.message.len()))
                 .map(|delay| now.after(delay));
             EntryBody::StepFailed(StepFailed {
                 step,
@@ -56,6 +60,10 @@ fn check_attempt(state: &RunState, report: &FinishStep) -> Result<u32, Refusal> 
     let step = || report.step.clone();
     let (expected, failures) = match state.steps.get(&report.step) {
         None => match state.open_step(&report.step.branch) {
+            // What is not attempted has its result from elsewhere, but may turn out impossible.
+            None if report.result.is_ok() && !report.kind.is_attempted() => {
+                return Err(Refusal::StandsElsewhere { step: step() });
+            }
             None => (1, 0),
             Some(open) => {
                 return Err(Refusal::LeftOpen {
@@ -73,6 +81,9 @@ fn check_attempt(state: &RunState, report: &FinishStep) -> Result<u32, Refusal> 
         }
         Some(known) => match known.progress {
             StepProgress::Done(_) => return Err(Refusal::AlreadyRecorded { step: step() }),
+            StepProgress::Waiting(_) | StepProgress::Forked(_) => {
+                return Err(Refusal::StandsElsewhere { step: step() });
+            }
             StepProgress::Open { .. } => (known.next_attempt(), known.failures),
         },
     };
@@ -87,7 +98,7 @@ fn check_attempt(state: &RunState, report: &FinishStep) -> Result<u32, Refusal> 
 }
 
 /// A result too large fails the step for good: running the body again would not make it smaller.
-fn within_limits(state: &RunState, output: Payload) -> Result<Payload, Failure> {
+pub(super) fn within_limits(state: &RunState, output: Payload) -> Result<Payload, Failure> {
     let bytes = output.len();
     if bytes > STEP_OUTPUT_BYTES {
         let message = format!("result of {bytes} bytes is over the limit of {STEP_OUTPUT_BYTES}");

@@ -1,7 +1,7 @@
 //! What people ask of a run: cancel, quarantine by the engine's own finding, resume.
 
 use super::{decided, require_active, unchanged};
-use crate::entry::{CancelRequested, EntryBody, QuarantineReason, Quarantined};
+use crate::entry::{CancelRequested, EntryBody, QuarantineReason, Quarantined, RunKilled};
 use crate::run::command::{Decision, Refusal, Reply};
 use crate::run::state::RunState;
 use crate::time::Timestamp;
@@ -30,6 +30,30 @@ pub(super) fn request_cancel(
         ));
     }
     Ok(decided(state, now, [asked], Reply::Accepted))
+}
+
+/// A run past its deadline is cancelled, as if somebody had asked.
+pub(super) fn expire(state: &RunState, now: Timestamp) -> Result<Decision, Refusal> {
+    require_active(state, now)?;
+    let started = &state.started;
+    let unstarted = started.start_by.filter(|_| !state.code_began());
+    let reason = match (unstarted, started.finish_by) {
+        (Some(at), _) if at <= now => "run did not start in time",
+        (_, Some(at)) if at <= now => "run did not finish in time",
+        (Some(_) | None, Some(_) | None) => return Ok(unchanged(Reply::Accepted)),
+    };
+    request_cancel(state, reason.to_owned(), now)
+}
+
+/// Ends the run where it stands; bodies in flight are dropped and nothing is undone.
+pub(super) fn kill(state: &RunState, reason: String, now: Timestamp) -> Result<Decision, Refusal> {
+    if state.outcome.is_some() {
+        return Err(Refusal::Ended {
+            status: state.status(now),
+        });
+    }
+    let body = EntryBody::RunKilled(RunKilled { reason });
+    Ok(decided(state, now, [body], Reply::Stop))
 }
 
 pub(super) fn conclude_cancel(state: &RunState, now: Timestamp) -> Result<Decision, Refusal> {

@@ -20,8 +20,10 @@ pub(super) fn recover(state: &RunState, mark: Mark, now: Timestamp) -> Decision 
         attempt: mark.attempt,
         alone: mark.alone,
     });
-    // No body of a run that is being cancelled starts again, so it can take nothing down.
-    if recoveries < RECOVERIES_ALONE || state.cancel.is_some() {
+    // No body of a run that is being cancelled starts again, so it can take nothing down; but for
+    // those that undo.
+    let harmless = state.cancel.is_some() && state.open_scopes.is_empty();
+    if recoveries < RECOVERIES_ALONE || harmless {
         return decided(state, now, [recovered], Reply::Accepted);
     }
     let reason = QuarantineReason::Poison { step, recoveries };
@@ -33,10 +35,13 @@ fn stale(state: &RunState, mark: &Mark) -> bool {
     let Some((address, kind)) = &mark.step else {
         return state.next_seq > mark.seq;
     };
+    if !kind.is_attempted() || !state.under_way(&address.branch) {
+        return true;
+    }
     match state.steps.get(address) {
         None => mark.attempt != 1 || state.open_step(&address.branch).is_some(),
         Some(step) => match step.progress {
-            StepProgress::Done(_) => true,
+            StepProgress::Done(_) | StepProgress::Waiting(_) | StepProgress::Forked(_) => true,
             StepProgress::Open { .. } => step.kind != *kind || mark.attempt != step.next_attempt(),
         },
     }

@@ -27,7 +27,7 @@ fn a_body_in_flight_is_recorded_and_not_acted_upon() {
                 2 @0ms run pay attempt 1 succeeded: 7
               = accepted
             > ask pay
-              = stop
+              = recorded 7
             > conclude
                 3 @0ms run cancelled
               = stop
@@ -95,7 +95,7 @@ fn a_failing_body_of_a_run_being_cancelled_is_not_tried_again() {
             > next
             running at 1000ms: conclude the cancellation
             > ask pay
-              = stop
+              = hold
             > conclude
                 3 @1000ms run cancelled
               = stop

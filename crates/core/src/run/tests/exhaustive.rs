@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::guided::touching;
 use super::laws::{
     ask, begun, boom, end, illegal_name, is_closed_for, obey, payload_of, refusal_name, reply_name,
     report, step, unknown,
 };
+use super::parse::{parse_address, parse_arrival, parse_run, parse_wait};
 use super::script::the_run;
 use crate::entry::{
-    AttemptFailed, CancelRequested, Entry, EntryBody, FailureClass, Quarantined, Recovered,
-    RunCompleted, RunFailed, StepFailed, StepKind, StepSucceeded,
+    AttemptFailed, CancelRequested, ChildStarted, Entry, EntryBody, FailureClass, ParentClose,
+    Quarantined, Recovered, RunCompleted, RunFailed, StepFailed, StepKind, StepSucceeded,
 };
-use crate::ids::Seq;
-use crate::run::command::{Command, Ended, Mark};
+use crate::ids::{Seq, StepAddress, WorkflowName};
+use crate::run::command::{ChildOutcome, Command, EndBranch, Ended, Mark, StartFork, StartWait};
 use crate::run::state::RunState;
 use crate::run::{Illegal, fold};
 use crate::time::Timestamp;
@@ -66,14 +68,127 @@ fn alphabet() -> Vec<Command> {
     ]
 }
 
+/// Commands about a race, a scope in one of its branches, and waits of every kind.
+fn forking_alphabet() -> Vec<Command> {
+    let mut commands = forks();
+    commands.extend(waits());
+    commands.extend([
+        Command::RequestCancel {
+            reason: "enough".to_owned(),
+        },
+        Command::ConcludeCancel,
+        Command::Kill {
+            reason: "at once".to_owned(),
+        },
+        Command::Expire,
+        Command::Continue {
+            next: parse_run("9"),
+            passed: 1,
+        },
+        Command::Quarantine(unknown()),
+        Command::Resume,
+    ]);
+    commands
+}
+
+fn forks() -> Vec<Command> {
+    let (race, trip) = (step("r"), parse_address("r/1/s"));
+    let end = |fork: &StepAddress, passed, value| {
+        Command::EndBranch(EndBranch {
+            fork: fork.clone(),
+            branch: 0,
+            passed,
+            value,
+        })
+    };
+    let fork = |step: &StepAddress, kind, branches| {
+        Command::StartFork(StartFork {
+            step: step.clone(),
+            kind,
+            position: 0,
+            branches,
+            limit: 2,
+        })
+    };
+    let undo = |failed: Option<usize>| Command::StartUndo {
+        scope: trip.clone(),
+        failed: failed.map(|passed| (boom(FailureClass::Terminal), passed)),
+    };
+    let undone = parse_address("r/1/s/undo/u");
+    vec![
+        fork(&race, StepKind::Race, 2),
+        fork(&race, StepKind::Race, 3),
+        fork(&trip, StepKind::Scope, 1),
+        undo(None),
+        undo(Some(0)),
+        report(undone, StepKind::Undo, 1, Ok(payload_of(3))),
+        end(&trip, 0, None),
+        end(&race, 0, Some(Ok(payload_of(5)))),
+        end(&race, 1, Some(Err(boom(FailureClass::Terminal)))),
+    ]
+}
+
+fn waits() -> Vec<Command> {
+    let wait = |at: &str, on: &str, until| {
+        Command::StartWait(StartWait {
+            step: parse_address(at),
+            on: parse_wait(on).0,
+            until,
+            found: Vec::new(),
+        })
+    };
+    let judge = |accepted| Command::Judge {
+        step: parse_address("r/0/w"),
+        accepted,
+    };
+    let later = Some(Timestamp::from_ms(5_000));
+    vec![
+        wait("r/0/w", "judged order/paid", later),
+        ask(parse_address("r/0/w"), StepKind::WaitFor, 0),
+        Command::Deliver(parse_arrival("e4 order/paid 1")),
+        judge(true),
+        judge(false),
+        wait("r/1/s/0/w", "event order/paid", None),
+        wait("w", "signal approve", later),
+        ask(step("w"), StepKind::Signal, 0),
+        Command::Signal {
+            name: "approve".to_owned(),
+            data: payload_of(4),
+        },
+        Command::StartChild(ChildStarted {
+            step: step("c"),
+            run: parse_run("3"),
+            workflow: WorkflowName::new("pack"),
+            detached: false,
+            close: ParentClose::Cancel,
+        }),
+        Command::ChildEnded {
+            run: parse_run("3"),
+            outcome: ChildOutcome::Cancelled,
+        },
+    ]
+}
+
 fn paused(commands: Vec<Command>) -> impl Iterator<Item = (Command, u64)> {
     commands.into_iter().flat_map(|command| {
         let pauses = match command {
             Command::StartStep(_) | Command::Resume => PAUSES_MS.as_slice(),
             Command::FinishStep(_)
+            | Command::StartWait(_)
+            | Command::Deliver(_)
+            | Command::Judge { .. }
+            | Command::Signal { .. }
+            | Command::StartChild(_)
+            | Command::ChildEnded { .. }
+            | Command::StartFork(_)
+            | Command::EndBranch(_)
+            | Command::StartUndo { .. }
+            | Command::Continue { .. }
+            | Command::Expire
             | Command::Recover(_)
             | Command::FinishRun { .. }
             | Command::RequestCancel { .. }
+            | Command::Kill { .. }
             | Command::ConcludeCancel
             | Command::Quarantine(_) => &PAUSES_MS[..1],
         };
@@ -83,7 +198,11 @@ fn paused(commands: Vec<Command>) -> impl Iterator<Item = (Command, u64)> {
 
 /// Every state that `depth` commands of the alphabet can lead to, each once, with one journal that
 /// leads there, every law held on the way. `met` is told of each answer.
-fn explore(depth: usize, mut met: impl FnMut(&'static str, Option<&Entry>)) -> Vec<Reached> {
+fn explore(
+    alphabet: &[Command],
+    depth: usize,
+    mut met: impl FnMut(&'static str, Option<&Entry>),
+) -> Vec<Reached> {
     let mut seen = BTreeSet::new();
     let mut reached = vec![begun()];
     let mut edge = 0;
@@ -91,7 +210,7 @@ fn explore(depth: usize, mut met: impl FnMut(&'static str, Option<&Entry>)) -> V
         let end = reached.len();
         for at in edge..end {
             let (journal, state) = reached[at].clone();
-            for (command, pause_ms) in paused(alphabet()) {
+            for (command, pause_ms) in paused(alphabet.to_vec()) {
                 let now = Timestamp::from_ms(state.changed_at.as_ms() + pause_ms);
                 let (mut journal, mut state) = (journal.clone(), state.clone());
                 match obey(&mut journal, &mut state, command, now) {
@@ -117,7 +236,7 @@ fn explore(depth: usize, mut met: impl FnMut(&'static str, Option<&Entry>)) -> V
 fn every_short_script_obeys_the_laws_and_meets_every_answer() {
     let mut answers = BTreeSet::new();
     let mut kinds = BTreeSet::new();
-    explore(DEPTH, |answer, entry| {
+    explore(&alphabet(), DEPTH, |answer, entry| {
         answers.insert(answer);
         if let Some(entry) = entry {
             kinds.insert(crate::envelope::encode_block(std::slice::from_ref(entry)).unwrap()[0]);
@@ -128,6 +247,7 @@ fn every_short_script_obeys_the_laws_and_meets_every_answer() {
         "AlreadyRecorded",
         "Ended",
         "Execute",
+        "Hold",
         "KindDiffers",
         "LeftOpen",
         "NotCancelling",
@@ -142,6 +262,41 @@ fn every_short_script_obeys_the_laws_and_meets_every_answer() {
     assert_eq!(answers, BTreeSet::from(expected));
     // Only the first entry, which a command never gives, is missing.
     assert_eq!(kinds, (2..=11).collect());
+}
+
+#[test]
+fn every_short_script_of_waits_and_forks_obeys_the_laws_and_meets_every_answer() {
+    let mut answers = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    explore(&forking_alphabet(), DEPTH, |answer, entry| {
+        answers.insert(answer);
+        if let Some(entry) = entry {
+            kinds.insert(crate::envelope::encode_block(std::slice::from_ref(entry)).unwrap()[0]);
+        }
+    });
+    let expected = [
+        "Accepted",
+        "AlreadyRecorded",
+        "Ended",
+        "Execute",
+        "Fork",
+        "Hold",
+        "Judge",
+        "LeftOpen",
+        "NotCancelling",
+        "NotQuarantined",
+        "Quarantined",
+        "Recorded",
+        "StandsElsewhere",
+        "Stop",
+        "Wait",
+        "entry",
+    ];
+    assert_eq!(answers, BTreeSet::from(expected));
+    // Every kind but the first, and those that are about attempts and the end of code.
+    let others = [4, 5, 7, 8];
+    let expected = (2..=23).filter(|kind| !others.contains(kind));
+    assert_eq!(kinds, expected.collect());
 }
 
 /// Bodies that fit some state and not others, whatever that state is.
@@ -219,7 +374,7 @@ fn every_entry_no_command_gives_is_refused_by_name() {
         met.entry(illegal_name(illegal))
             .or_insert_with(|| illegal.to_string());
     };
-    for (_, state) in explore(DEPTH - 1, |_, _| {}) {
+    for (_, state) in explore(&alphabet(), DEPTH - 1, |_, _| {}) {
         let now = state.changed_at;
         let before = Timestamp::from_ms(now.as_ms().saturating_sub(1));
         let next = state.next_seq.0;
@@ -256,6 +411,7 @@ fn every_entry_no_command_gives_is_refused_by_name() {
         OutOfSequence: entry 0 follows where entry 1 belongs
         RecordedTwice: entry 2 records step a a second time
         StartedTwice: run is started again at entry 1
+        WhileCancelling: entry 2 ends a run that is being cancelled in another way
         WhileQuarantined: entry 2 changes a quarantined run
     "#]]
     .assert_eq(&text);
@@ -267,4 +423,39 @@ fn a_journal_that_begins_at_another_number_is_refused() {
     journal[0].seq = Seq(4);
     let refused = fold(the_run(), &journal).unwrap_err();
     assert_eq!(refused.to_string(), "entry 4 follows where entry 0 belongs");
+}
+
+#[test]
+fn every_entry_about_waits_and_forks_that_no_command_gives_is_refused_by_name() {
+    let mut met: BTreeMap<&'static str, String> = BTreeMap::new();
+    for (_, state) in explore(&forking_alphabet(), DEPTH - 1, |_, _| {}) {
+        let (seq, at) = (state.next_seq, state.changed_at);
+        let places = 0..state.steps.len().max(1) as u8;
+        let draws = (0..14_u8).flat_map(|what| places.clone().map(move |place| (what, place)));
+        for (what, place) in draws {
+            for particulars in 0..6_u8 {
+                let draw = (what, place, particulars % 2, particulars / 2 + 3);
+                let body = touching(&state, draw);
+                if let Err(illegal) = is_closed_for(&state, &Entry { seq, at, body }) {
+                    let name = illegal_name(&illegal);
+                    met.entry(name).or_insert_with(|| illegal.to_string());
+                }
+            }
+        }
+    }
+    let text: String = met
+        .into_iter()
+        .map(|(name, message)| format!("{name}: {message}\n"))
+        .collect();
+    expect_test::expect![[r#"
+        AfterEnd: entry 2 follows the end of the run, which is cancelled
+        EventTwice: entry 4 gives event e4 to the run a second time
+        LeftOpen: entry 2 goes past step r, which has no result yet
+        NotUnderWay: entry 2 is about step a, on a branch that is not under way
+        RecordedTwice: entry 3 records step r a second time
+        StandsElsewhere: entry 1 does not fit what step a stands at
+        WhileCancelling: entry 2 ends a run that is being cancelled in another way
+        WhileQuarantined: entry 2 changes a quarantined run
+    "#]]
+    .assert_eq(&text);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::guided::{Draw, guided, touching};
 use super::laws::{begun, is_closed_for, obey, payload_of, policy, unknown};
 use super::script::the_run;
 use crate::entry::{
@@ -12,6 +13,7 @@ use crate::entry::{
 };
 use crate::ids::{Seq, StepAddress};
 use crate::run::command::{Command, Ended, FinishStep, Mark, StartStep};
+use crate::run::state::RunState;
 use crate::run::{Illegal, fold};
 use crate::time::Timestamp;
 
@@ -175,7 +177,19 @@ fn dated(body: EntryBody, at: Timestamp) -> EntryBody {
         | EntryBody::RunFailed(_)
         | EntryBody::RunCancelled
         | EntryBody::Quarantined(_)
-        | EntryBody::Resumed => body,
+        | EntryBody::Resumed
+        | EntryBody::WaitStarted(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventOffered(_)
+        | EntryBody::EventReceived(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::RunContinued(_)
+        | EntryBody::RunKilled(_) => body,
     }
 }
 
@@ -190,6 +204,45 @@ fn journal_of(script: Vec<(Command, i64)>) -> Vec<Entry> {
         drop(obey(&mut journal, &mut state, command, now));
     }
     journal
+}
+
+/// A script of fitting commands among blind ones, with a clock.
+fn deep_scripts() -> impl Strategy<Value = Vec<(Option<Command>, Draw, i64)>> {
+    let command = prop::option::weighted(0.02, commands());
+    prop::collection::vec((command, any::<Draw>(), jumps()), 0..60)
+}
+
+/// The state a script of fitting commands ends in, and how many of them were taken.
+fn deep(script: Vec<(Option<Command>, Draw, i64)>) -> (Vec<Entry>, RunState) {
+    let (mut journal, mut state) = begun();
+    let mut clock_ms = 0_u64;
+    for (blind, draw, jump) in script {
+        clock_ms = clock_ms.saturating_add_signed(jump);
+        let command = blind.unwrap_or_else(|| guided(&state, draw));
+        let now = Timestamp::from_ms(clock_ms);
+        drop(obey(&mut journal, &mut state, command, now));
+    }
+    (journal, state)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_deep_script_obeys_the_laws_and_takes_only_what_fits(
+        script in deep_scripts(), strays in prop::collection::vec(any::<Draw>(), 24)
+    ) {
+        let (_, state) = deep(script);
+        for draw in strays {
+            let (seq, at) = (state.next_seq, state.changed_at);
+            let body = touching(&state, draw);
+            drop(is_closed_for(&state, &Entry { seq, at, body }));
+        }
+    }
 }
 
 proptest! {

@@ -1,26 +1,46 @@
 //! What must hold after every command, whoever made it up.
 
+use super::naive;
 use super::script::the_run;
+use super::witness::witness;
 use crate::entry::{
     Entry, EntryBody, Failure, FailureClass, QuarantineReason, RunStarted, StepKind,
 };
-use crate::envelope::{decode_block, encode_block};
-use crate::ids::{EventId, Seq, StepAddress, WorkflowName};
+use crate::envelope::{FORMAT, decode_block, encode_block};
+use crate::ids::{EventId, EventOrder, Seq, StepAddress, WorkflowName};
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
-use crate::run::command::{Command, Decision, Ended, FinishStep, Mark, Refusal, Reply, StartStep};
-use crate::run::state::{RunState, StepProgress};
+use crate::run::command::{Command, Decision, Ended, FinishStep, Refusal, Reply, StartStep};
+use crate::run::state::{RunState, StepProgress, Wait};
 use crate::run::{Illegal, Next, apply, begin, decide, fold, next};
 use crate::time::Timestamp;
 
-/// A run that has its first entry and nothing else.
-pub(super) fn begun() -> (Vec<Entry>, RunState) {
-    let started = RunStarted {
+/// How the runs here start: by an event, on no terms.
+pub(super) fn started() -> RunStarted {
+    RunStarted {
         workflow: WorkflowName::new("fulfill-order"),
         version: 1,
         event: EventId::new("order-1"),
         input_bytes: 20,
-    };
+        since: EventOrder {
+            opening: 1,
+            number: 1,
+        },
+        parent: None,
+        cancel_on: Vec::new(),
+        start_at: None,
+        start_by: None,
+        finish_by: None,
+    }
+}
+
+/// A run that has its first entry and nothing else.
+pub(super) fn begun() -> (Vec<Entry>, RunState) {
+    begun_as(started())
+}
+
+/// [`begun`], on terms.
+pub(super) fn begun_as(started: RunStarted) -> (Vec<Entry>, RunState) {
     let journal = vec![begin(started, Timestamp::from_ms(0))];
     let state = fold(the_run(), &journal).unwrap();
     (journal, state)
@@ -73,7 +93,7 @@ pub(super) fn obey(
         is_the_fold(journal, &after);
         is_consistent(&after);
     }
-    reply_rests_on_state(state, &after, &command, decision, now);
+    reply_rests_on_state(&after, &command, decision, now);
     *state = after;
     answer
 }
@@ -82,7 +102,7 @@ pub(super) fn obey(
 #[track_caller]
 pub(super) fn is_the_fold(journal: &[Entry], state: &RunState) {
     let stored = encode_block(journal).unwrap();
-    let read = decode_block(Seq::FIRST, &stored).unwrap();
+    let read = decode_block(FORMAT, Seq::FIRST, &stored).unwrap();
     assert_eq!(read, journal, "a stored journal is read back as written");
     assert_eq!(
         encode_block(&read).unwrap(),
@@ -95,79 +115,97 @@ pub(super) fn is_the_fold(journal: &[Entry], state: &RunState) {
         "the state is the fold"
     );
     assert_eq!(state.next_seq, Seq(journal.len() as u64));
+    assert_eq!(
+        state.bytes,
+        naive::bytes(journal),
+        "every byte is counted once"
+    );
 }
 
 /// What every state has in common.
 #[track_caller]
 pub(super) fn is_consistent(state: &RunState) {
-    let ordered: usize = state.order.values().map(Vec::len).sum();
-    assert_eq!(ordered, state.steps.len(), "every step has one place");
-    for line in state.order.values() {
-        for address in &line[..line.len() - 1] {
-            let open = matches!(state.steps[address].progress, StepProgress::Open { .. });
-            assert!(!open, "step {address} was left open");
+    let mut ordered = 0;
+    for line in naive::lines(state) {
+        let steps = state.lines.steps(&line);
+        ordered += steps.len();
+        for address in &steps[..steps.len().saturating_sub(1)] {
+            let done = matches!(state.steps[address].progress, StepProgress::Done(_));
+            assert!(done, "step {address} was left open");
         }
     }
+    assert_eq!(ordered, state.steps.len(), "every step has one place");
     let held = state.quarantined.is_some();
     assert!(
         !held || state.outcome.is_none(),
         "a run that ended is held by nobody"
     );
-    let now = state.changed_at;
-    assert_eq!(next(state, now) == Next::Done, state.outcome.is_some());
-    assert_eq!(state.status(now).ended(), state.outcome.is_some());
     for later_ms in [0, 1_000, 100_000_000] {
-        let later = Timestamp::from_ms(now.as_ms() + later_ms);
-        if let Next::WakeAt(at) = next(state, later) {
+        let later = Timestamp::from_ms(state.changed_at.as_ms() + later_ms);
+        let needs = next(state, later);
+        assert_eq!(
+            needs,
+            naive::next(state, later),
+            "found otherwise by search"
+        );
+        assert_eq!(needs == Next::Done, state.outcome.is_some());
+        if let Next::WakeAt(at) = needs {
             assert!(at > later, "waking at {at}, which is past at {later}");
         }
+    }
+    assert_eq!(
+        state.status(state.changed_at).ended(),
+        state.outcome.is_some()
+    );
+    if state.outcome.is_none() {
+        waits_are_indexed(state);
+    }
+}
+
+#[track_caller]
+fn waits_are_indexed(state: &RunState) {
+    let waiting: std::collections::BTreeSet<_> = state.waiting.iter().cloned().collect();
+    assert_eq!(waiting.len(), state.waiting.len(), "a step waits once");
+    assert_eq!(waiting, naive::waiting(state));
+    assert_eq!(state.listening, naive::listening(state));
+    assert_eq!(state.open_scopes, naive::open_scopes(state));
+    let offered = naive::offered(state);
+    let distinct: std::collections::BTreeSet<_> = offered.iter().collect();
+    assert_eq!(distinct.len(), offered.len(), "an event is judged once");
+    for event in &offered {
+        assert!(!state.received.contains(event), "{event} is judged again");
+    }
+    for step in state
+        .lines
+        .ready()
+        .chain(state.lines.timed().map(|(_, line)| line))
+    {
+        assert!(state.lines.get(step).is_some());
     }
 }
 
 /// An answer says no more than the journal: whoever dies before acting on it is told again.
 #[track_caller]
-fn reply_rests_on_state(
-    before: &RunState,
-    after: &RunState,
-    command: &Command,
-    decision: &Decision,
-    now: Timestamp,
-) {
-    let now = now.max(before.changed_at);
+fn reply_rests_on_state(after: &RunState, command: &Command, decision: &Decision, now: Timestamp) {
     match &decision.reply {
         Reply::Stop => assert!(
             matches!(next(after, now), Next::Done | Next::Held | Next::Conclude),
             "stopped, though there is something to drive"
         ),
-        Reply::Execute { attempt } => {
-            assert!(
-                decision.entries.is_empty(),
-                "nothing is written before a body"
-            );
-            let Command::StartStep(ask) = command else {
-                panic!("a body began for {command:?}");
-            };
-            // Another branch may be waiting meanwhile; a line of its own is driven when it asks.
-            let others = after.order.keys().any(|branch| *branch != ask.step.branch);
-            assert!(
-                others || next(after, now) == Next::Drive,
-                "a body began though none is due"
-            );
-            let due = after
-                .steps
-                .get(&ask.step)
-                .map_or(1, |step| step.next_attempt());
-            assert_eq!(*attempt, due);
-        }
+        Reply::Execute { attempt } => a_body_may_run(after, command, decision, *attempt, now),
         Reply::Recorded(outcome) => {
-            let Command::StartStep(ask) = command else {
-                panic!("a result was handed out for {command:?}");
+            let step = if let Command::StartStep(ask) = command {
+                &ask.step
+            } else if let Command::EndBranch(end) = command {
+                &end.fork
+            } else {
+                panic!("a result was handed out for {command:?}")
             };
             let recorded = StepProgress::Done(outcome.clone());
-            assert_eq!(after.steps[&ask.step].progress, recorded);
+            assert_eq!(after.steps[step].progress, recorded);
         }
         Reply::Park { until } => {
-            assert!(*until >= now);
+            assert!(*until > now);
             let code = after.code_retry_at == Some(*until);
             let waits = |step: &StepProgress| {
                 *step
@@ -178,9 +216,28 @@ fn reply_rests_on_state(
             let step = after.steps.values().any(|step| waits(&step.progress));
             assert!(code || step, "parked until an instant nobody recorded");
         }
-        Reply::Accepted => {}
+        Reply::Wait { until } => {
+            let wait = wait_at(after, command).expect("told to wait without a wait");
+            assert_eq!(wait.until, *until);
+            assert!(
+                until.is_none_or(|until| until > now),
+                "waiting for the past"
+            );
+        }
+        Reply::Judge { data } => {
+            let wait = wait_at(after, command).expect("told to judge without a wait");
+            assert_eq!(wait.offered.as_ref().map(|(_, data)| data), Some(data));
+        }
+        Reply::Fork { limit, .. } => {
+            let Command::StartFork(ask) = command else {
+                panic!("branches were begun for {command:?}");
+            };
+            let shape = after.steps[&ask.step].shape.expect("no branches recorded");
+            assert_eq!((shape.branches, shape.limit), (ask.branches, *limit));
+        }
+        Reply::Hold | Reply::Accepted => {}
     }
-    if let Command::StartStep(_) = command {
+    if let Command::StartStep(_) | Command::StartFork(_) = command {
         let again = decide(after, command.clone(), now).unwrap();
         assert_eq!(
             again.reply, decision.reply,
@@ -190,76 +247,94 @@ fn reply_rests_on_state(
     }
 }
 
+#[track_caller]
+fn a_body_may_run(
+    after: &RunState,
+    command: &Command,
+    decision: &Decision,
+    attempt: u32,
+    now: Timestamp,
+) {
+    assert!(
+        decision.entries.is_empty(),
+        "nothing is written before a body"
+    );
+    let Command::StartStep(ask) = command else {
+        panic!("a body began for {command:?}");
+    };
+    assert!(!after.held(&ask.step.branch), "a body began on a held line");
+    // Another branch may be waiting meanwhile; a line of its own is driven when it asks.
+    let others = naive::lines(after).len() > 1 || after.started.start_at.is_some();
+    assert!(
+        others || matches!(next(after, now), Next::Drive | Next::Expire),
+        "a body began though none is due"
+    );
+    let due = after
+        .steps
+        .get(&ask.step)
+        .map_or(1, |step| step.next_attempt());
+    assert_eq!(attempt, due);
+}
+
+fn wait_at<'s>(state: &'s RunState, command: &Command) -> Option<&'s Wait> {
+    let Command::StartStep(ask) = command else {
+        return None;
+    };
+    match &state.steps.get(&ask.step)?.progress {
+        StepProgress::Waiting(wait) => Some(wait),
+        StepProgress::Open { .. } | StepProgress::Forked(_) | StepProgress::Done(_) => None,
+    }
+}
+
 /// `apply` takes `entry` exactly when some command makes `decide` emit it.
+///
+/// What comes second in a decision, and an event for a wait that is not the first in line, which
+/// is found when a wait begins, is taken on its own as well: no command asks for these alone.
 #[track_caller]
 pub(super) fn is_closed_for(state: &RunState, entry: &Entry) -> Result<RunState, Illegal> {
     let emitted = witness(state, entry)
-        .and_then(|command| decide(state, command, entry.at).ok())
-        .is_some_and(|decision| decision.entries.contains(entry));
+        .and_then(|(command, now)| decide(state, command, now).ok())
+        .is_some_and(|decision| decision.entries.iter().any(|by| by.body == entry.body));
+    // What comes with the entry says nothing of its place: a clock set back leaves the date of the
+    // entry before, and instants of its own.
+    let placed = entry.seq == state.next_seq && entry.at >= state.changed_at;
+    let emitted = emitted && placed;
     let applied = apply(state.clone(), entry);
-    assert_eq!(
-        applied.is_ok(),
-        emitted,
+    let alone = applied.is_ok() && is_taken_alone(&entry.body);
+    assert!(
+        applied.is_ok() == emitted || alone,
         "emitted: {emitted}, applied: {applied:?}, {entry:?} to {state:?}"
     );
     applied
 }
 
-/// The command that makes `decide` emit `entry`, if any does.
-fn witness(state: &RunState, entry: &Entry) -> Option<Command> {
-    let passed = state.order.get("").map_or(0, Vec::len);
-    let wait = |until: Timestamp| RetryPolicy {
-        attempts_max: u32::MAX,
-        initial_ms: until.since(entry.at).as_millis() as u64,
-        max_ms: until.since(entry.at).as_millis() as u64,
-        jitter_percent: 0,
-    };
-    Some(match entry.body.clone() {
-        EntryBody::RunStarted(_) => return None,
-        EntryBody::StepSucceeded(fields) => Command::FinishStep(FinishStep {
-            step: fields.step,
-            kind: fields.kind,
-            attempt: fields.attempt,
-            result: Ok(fields.output),
-            policy: policy(1),
-            database: fields.database,
-        }),
-        EntryBody::StepFailed(fields) => Command::FinishStep(FinishStep {
-            step: fields.step,
-            kind: fields.kind,
-            attempt: fields.attempt,
-            result: Err(fields.failure),
-            policy: fields.retry_at.map_or(policy(1), wait),
-            database: None,
-        }),
-        EntryBody::Recovered(fields) => Command::Recover(Mark {
-            step: fields.step,
-            attempt: fields.attempt,
-            seq: state.next_seq,
-            alone: fields.alone,
-        }),
-        EntryBody::AttemptFailed(fields) => Command::FinishRun {
-            ended: Ended::Failed(fields.failure),
-            passed,
-            policy: wait(fields.retry_at),
-        },
-        EntryBody::CancelRequested(fields) => Command::RequestCancel {
-            reason: fields.reason,
-        },
-        EntryBody::RunCompleted(fields) => Command::FinishRun {
-            ended: Ended::Returned(fields.output),
-            passed,
-            policy: policy(1),
-        },
-        EntryBody::RunFailed(fields) => Command::FinishRun {
-            ended: Ended::Failed(fields.failure),
-            passed,
-            policy: policy(0),
-        },
-        EntryBody::RunCancelled => Command::ConcludeCancel,
-        EntryBody::Quarantined(fields) => Command::Quarantine(fields.reason),
-        EntryBody::Resumed => Command::Resume,
-    })
+fn is_taken_alone(body: &EntryBody) -> bool {
+    match body {
+        EntryBody::StepSucceeded(fields) => fields.kind == StepKind::Signal,
+        EntryBody::StepFailed(fields) => {
+            matches!(fields.kind, StepKind::WaitFor | StepKind::Invoke)
+        }
+        EntryBody::EventOffered(_) | EntryBody::EventReceived(_) => true,
+        EntryBody::RunStarted(_)
+        | EntryBody::Recovered(_)
+        | EntryBody::AttemptFailed(_)
+        | EntryBody::CancelRequested(_)
+        | EntryBody::RunCompleted(_)
+        | EntryBody::RunFailed(_)
+        | EntryBody::RunCancelled
+        | EntryBody::Quarantined(_)
+        | EntryBody::Resumed
+        | EntryBody::WaitStarted(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::RunContinued(_)
+        | EntryBody::RunKilled(_) => false,
+    }
 }
 
 /// The name of a refusal by `apply`, to see that each is met.
@@ -278,6 +353,10 @@ pub(super) fn illegal_name(illegal: &Illegal) -> &'static str {
         Illegal::LeftOpen { .. } => "LeftOpen",
         Illegal::FailureOutOfOrder { .. } => "FailureOutOfOrder",
         Illegal::CancelledTwice { .. } => "CancelledTwice",
+        Illegal::WhileCancelling { .. } => "WhileCancelling",
+        Illegal::NotUnderWay { .. } => "NotUnderWay",
+        Illegal::StandsElsewhere { .. } => "StandsElsewhere",
+        Illegal::EventTwice { .. } => "EventTwice",
         Illegal::BackInTime { .. } => "BackInTime",
     }
 }
@@ -292,6 +371,8 @@ pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::AlreadyRecorded { .. } => "AlreadyRecorded",
         Refusal::KindDiffers { .. } => "KindDiffers",
         Refusal::LeftOpen { .. } => "LeftOpen",
+        Refusal::StandsElsewhere { .. } => "StandsElsewhere",
+        Refusal::Full { .. } => "Full",
         Refusal::NotCancelling => "NotCancelling",
     }
 }
@@ -302,6 +383,10 @@ pub(super) fn reply_name(reply: &Reply) -> &'static str {
         Reply::Recorded(_) => "Recorded",
         Reply::Execute { .. } => "Execute",
         Reply::Park { .. } => "Park",
+        Reply::Wait { .. } => "Wait",
+        Reply::Judge { .. } => "Judge",
+        Reply::Fork { .. } => "Fork",
+        Reply::Hold => "Hold",
         Reply::Stop => "Stop",
         Reply::Accepted => "Accepted",
     }

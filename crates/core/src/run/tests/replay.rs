@@ -181,35 +181,39 @@ fn a_result_is_recorded_once_and_only_for_the_attempt_that_is_due() {
 fn branches_keep_lines_of_their_own() {
     check(
         r#"
-        ask left/pay
-        ask right/ship
-        ok right/ship "label"
-        ask right/ship
-        ok left/pay 7
-        ask left/pay
+        fork join both 2
+        ask both/0/pay
+        ask both/1/ship
+        ok both/1/ship "label"
+        ask both/1/ship
+        ok both/0/pay 7
+        ask both/0/pay
         again
-        ask left/pay
-        ask right/ship
+        ask both/0/pay
+        ask both/1/ship
         "#,
         expect![[r#"
-            > ask left/pay
+            > fork join both 2
+                1 @0ms join both of 2 branches, 2 at a time
+              = fork, 2 at a time
+            > ask both/0/pay
               = execute attempt 1
-            > ask right/ship
+            > ask both/1/ship
               = execute attempt 1
-            > ok right/ship "label"
-                1 @0ms run right/ship attempt 1 succeeded: "label"
+            > ok both/1/ship "label"
+                2 @0ms run both/1/ship attempt 1 succeeded: "label"
               = accepted
-            > ask right/ship
+            > ask both/1/ship
               = recorded "label"
-            > ok left/pay 7
-                2 @0ms run left/pay attempt 1 succeeded: 7
+            > ok both/0/pay 7
+                3 @0ms run both/0/pay attempt 1 succeeded: 7
               = accepted
-            > ask left/pay
+            > ask both/0/pay
               = recorded 7
             > again
-            > ask left/pay
+            > ask both/0/pay
               = recorded 7
-            > ask right/ship
+            > ask both/1/ship
               = recorded "label"
             running at 0ms: drive
         "#]],
@@ -217,7 +221,7 @@ fn branches_keep_lines_of_their_own() {
 }
 
 #[test]
-fn time_never_goes_back_in_a_journal() {
+fn time_never_goes_back_in_a_journal_and_instants_to_wait_for_are_the_clocks_own() {
     check(
         r#"
         +10s
@@ -245,10 +249,10 @@ fn time_never_goes_back_in_a_journal() {
             > ask ship
               = execute attempt 1
             > fail ship boom
-                2 @10000ms run ship attempt 1 failed, again at 11000ms: retryable boom
+                2 @10000ms run ship attempt 1 failed, again at 3000ms: retryable boom
               = accepted
             > next
-            waiting at 2000ms: wake at 11000ms
+            waiting at 2000ms: wake at 3000ms
             > +9s
             > next
             running at 11000ms: drive

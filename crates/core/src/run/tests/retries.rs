@@ -349,35 +349,39 @@ fn a_policy_of_one_attempt_never_waits() {
 fn a_run_wakes_for_the_branch_that_is_due_first() {
     check(
         r#"
-        ask left/pay
-        ask right/ship
-        fail left/pay after=9000 much later
-        fail right/ship after=2000 sooner
+        fork join both 2
+        ask both/0/pay
+        ask both/1/ship
+        fail both/0/pay after=9000 much later
+        fail both/1/ship after=2000 sooner
         next
         +2s
         next
-        ask left/pay
-        ask right/ship
+        ask both/0/pay
+        ask both/1/ship
         "#,
         expect![[r#"
-            > ask left/pay
+            > fork join both 2
+                1 @0ms join both of 2 branches, 2 at a time
+              = fork, 2 at a time
+            > ask both/0/pay
               = execute attempt 1
-            > ask right/ship
+            > ask both/1/ship
               = execute attempt 1
-            > fail left/pay after=9000 much later
-                1 @0ms run left/pay attempt 1 failed, again at 9000ms: retry-after much later
+            > fail both/0/pay after=9000 much later
+                2 @0ms run both/0/pay attempt 1 failed, again at 9000ms: retry-after much later
               = accepted
-            > fail right/ship after=2000 sooner
-                2 @0ms run right/ship attempt 1 failed, again at 2000ms: retry-after sooner
+            > fail both/1/ship after=2000 sooner
+                3 @0ms run both/1/ship attempt 1 failed, again at 2000ms: retry-after sooner
               = accepted
             > next
             waiting at 0ms: wake at 2000ms
             > +2s
             > next
             running at 2000ms: drive
-            > ask left/pay
+            > ask both/0/pay
               = park until 9000ms
-            > ask right/ship
+            > ask both/1/ship
               = execute attempt 2
             running at 2000ms: drive
         "#]],

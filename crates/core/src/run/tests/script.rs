@@ -3,7 +3,8 @@
 //! One command a line. `+5s`, `-2s`, `+10ms` move the clock. Steps are written `name`, `name:2`
 //! or `branch/name`, with the kind of call in front unless it is `run`, and `#3` behind them where
 //! a particular attempt is meant; otherwise the attempt last handed out is. The script counts the
-//! steps that code passed, as code does; `again` begins a replay from the top.
+//! steps that code passed, as code does; `again` begins a replay from the top. A first line
+//! `begin` sets the terms the run starts on.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,13 +13,22 @@ use std::sync::Arc;
 use expect_test::Expect;
 
 use super::laws;
-use crate::entry::{Entry, EntryBody, Failure, FailureClass, QuarantineReason, StepKind};
+use super::parse::{
+    parse_address, parse_arrival, parse_awaited, parse_child_outcome, parse_failure, parse_kind,
+    parse_ms, parse_output, parse_result, parse_run, parse_step, parse_wait, split_step, word,
+};
+use super::show::{show_entry, show_outward, show_reply, show_standing};
+use crate::entry::{
+    ChildStarted, Entry, Failure, FailureClass, Parent, ParentClose, QuarantineReason, StepKind,
+};
 use crate::ids::{RunId, Seq, StepAddress, WorkflowName};
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
-use crate::run::command::{Command, Ended, FinishStep, Mark, Refusal, Reply, StartStep};
-use crate::run::state::{RunState, StepOutcome};
-use crate::run::{Decision, Next, next};
+use crate::run::command::{
+    Command, EndBranch, Ended, FinishStep, Mark, Reply, StartFork, StartStep, StartWait,
+};
+use crate::run::state::RunState;
+use crate::run::{next, outward};
 use crate::time::Timestamp;
 
 /// Plays `script` and compares what comes out.
@@ -28,17 +38,15 @@ pub(super) fn check(script: &str, expected: Expect) {
 }
 
 /// What comes of `script`: each line repeated, with the entries and the answer it was given.
-pub(super) fn play(script: &str) -> String {
-    let mut play = Play::new();
-    for line in script
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-    {
-        play.line(line);
-    }
+fn play(script: &str) -> String {
+    let mut play = Play::of(script);
     play.show_next();
     play.out
+}
+
+/// The state `script` leaves a run in.
+pub(super) fn played(script: &str) -> RunState {
+    Play::of(script).state
 }
 
 struct Play {
@@ -67,17 +75,28 @@ impl Play {
         }
     }
 
+    fn of(script: &str) -> Self {
+        let mut play = Self::new();
+        let lines = script.lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()) {
+            play.line(line);
+        }
+        play
+    }
+
     fn line(&mut self, line: &str) {
         writeln!(self.out, "> {line}").unwrap();
-        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (verb, rest) = word(line);
         if verb.starts_with(['+', '-']) {
             return self.move_clock(verb);
         }
         match verb {
+            "begin" => self.begin(rest),
             "again" => self.passed.clear(),
             "next" => self.show_next(),
             "policy" => self.policy = laws::policy(rest.parse().unwrap()),
             "ask" => self.ask(rest),
+            "past" => self.pass(&parse_address(rest).branch),
             verb => {
                 let command = self.command(verb, rest);
                 self.send(command);
@@ -95,24 +114,61 @@ impl Play {
         self.now = Timestamp::from_ms(if sign == "+" { now + ms } else { now - ms });
     }
 
+    /// `start-at=MS start-by=MS finish-by=MS cancel-on=NAME[=KEY] parent=RUN/STEP`
+    fn begin(&mut self, terms: &str) {
+        let mut started = laws::started();
+        for term in terms.split(' ') {
+            let (name, value) = term.split_once('=').unwrap();
+            match name {
+                "start-at" => started.start_at = Some(parse_ms(value)),
+                "start-by" => started.start_by = Some(parse_ms(value)),
+                "finish-by" => started.finish_by = Some(parse_ms(value)),
+                "cancel-on" => started.cancel_on.push(parse_awaited(value)),
+                "parent" => {
+                    let (run, step) = value.split_once('/').unwrap();
+                    started.parent = Some(Parent {
+                        run: parse_run(run),
+                        step: parse_address(step),
+                    });
+                }
+                other => panic!("no such term: {other}"),
+            }
+        }
+        (self.journal, self.state) = laws::begun_as(started);
+    }
+
     /// Code reaches a step, and goes past it when its result is recorded.
     fn ask(&mut self, step: &str) {
         let (kind, step, _) = parse_step(step);
-        let passed = self.passed.get(&step.branch).copied().unwrap_or(0);
         let ask = StartStep {
             step: step.clone(),
             kind,
-            position: passed,
+            position: self.passed_on(&step.branch),
         };
         match self.send(Command::StartStep(ask)) {
-            Some(Reply::Recorded(_)) => {
-                self.passed.insert(step.branch, passed + 1);
-            }
+            Some(Reply::Recorded(_)) => self.pass(&step.branch),
             Some(Reply::Execute { attempt }) => {
                 self.handed.insert(step, attempt);
             }
-            Some(Reply::Park { .. } | Reply::Stop | Reply::Accepted) | None => {}
+            Some(
+                Reply::Park { .. }
+                | Reply::Wait { .. }
+                | Reply::Judge { .. }
+                | Reply::Fork { .. }
+                | Reply::Hold
+                | Reply::Stop
+                | Reply::Accepted,
+            )
+            | None => {}
         }
+    }
+
+    fn passed_on(&self, branch: &str) -> usize {
+        self.passed.get(branch).copied().unwrap_or(0)
+    }
+
+    fn pass(&mut self, branch: &Arc<str>) {
+        *self.passed.entry(branch.clone()).or_insert(0) += 1;
     }
 
     fn command(&self, verb: &str, rest: &str) -> Command {
@@ -137,14 +193,65 @@ impl Play {
             "cancel" => Command::RequestCancel {
                 reason: rest.to_owned(),
             },
+            "kill" => Command::Kill {
+                reason: rest.to_owned(),
+            },
             "conclude" => Command::ConcludeCancel,
+            "expire" => Command::Expire,
             "quarantine" => Command::Quarantine(QuarantineReason::UnknownWorkflow {
                 workflow: WorkflowName::new(rest),
             }),
             "resume" => Command::Resume,
             "crash" => Command::Recover(self.mark(rest)),
+            "continue" => Command::Continue {
+                next: parse_run(rest),
+                passed: self.passed_on(""),
+            },
+            "wait" | "sleep" | "event" | "accept" | "reject" | "signal" => waiting(verb, rest),
+            "invoke" | "start" | "child" => with_child(verb, rest),
+            "fork" | "end" | "undo" => self.forking(verb, rest),
             other => panic!("no such command: {other}"),
         }
+    }
+
+    /// `fork KIND STEP BRANCHES [LIMIT]`, `end FORK BRANCH [ok OUTPUT|fail FAILURE]`,
+    /// `undo SCOPE [FAILURE]`
+    fn forking(&self, verb: &str, rest: &str) -> Command {
+        if verb == "fork" {
+            let (kind, rest) = word(rest);
+            let (step, rest) = word(rest);
+            let (branches, limit) = word(rest);
+            let step = parse_address(step);
+            let branches = branches.parse().unwrap();
+            return Command::StartFork(StartFork {
+                position: self.passed_on(&step.branch),
+                step,
+                kind: parse_kind(kind).unwrap(),
+                branches,
+                limit: limit.parse().unwrap_or(branches),
+            });
+        }
+        let (fork, rest) = word(rest);
+        let fork = parse_address(fork);
+        if verb == "undo" {
+            let passed = self.passed_on(&fork.branch_path(0));
+            let failed = (!rest.is_empty()).then(|| (parse_failure(rest), passed));
+            return Command::StartUndo {
+                scope: fork,
+                failed,
+            };
+        }
+        let (branch, value) = word(rest);
+        let line = match branch {
+            "undo" => fork.undo_path(),
+            number => fork.branch_path(number.parse().unwrap()),
+        };
+        Command::EndBranch(EndBranch {
+            passed: self.passed_on(&line),
+            fork,
+            branch: branch.parse().unwrap_or(0),
+            value: parse_result(value),
+        })
     }
 
     fn finish(&self, step: &str, result: Result<Payload, Failure>) -> Command {
@@ -164,7 +271,7 @@ impl Play {
     fn end(&self, ended: Ended) -> Command {
         Command::FinishRun {
             ended,
-            passed: self.passed.get("").copied().unwrap_or(0),
+            passed: self.passed_on(""),
             policy: self.policy,
         }
     }
@@ -190,190 +297,92 @@ impl Play {
     }
 
     fn send(&mut self, command: Command) -> Option<Reply> {
+        let children = self.state.children.clone();
         let answer = laws::obey(&mut self.journal, &mut self.state, command, self.now);
         match answer {
-            Ok(Decision { entries, reply }) => {
-                for entry in &entries {
+            Ok(decision) => {
+                for entry in &decision.entries {
                     writeln!(self.out, "    {}", show_entry(entry)).unwrap();
                 }
-                writeln!(self.out, "  {}", show_reply(&reply)).unwrap();
-                Some(reply)
+                for told in outward(&children, &decision.entries, &self.state) {
+                    writeln!(self.out, "    -> {}", show_outward(&told)).unwrap();
+                }
+                writeln!(self.out, "  {}", show_reply(&decision.reply)).unwrap();
+                Some(decision.reply)
             }
             Err(refusal) => {
-                writeln!(self.out, "  {}", show_refusal(&refusal)).unwrap();
+                writeln!(self.out, "  ! {refusal}").unwrap();
                 None
             }
         }
     }
 
     fn show_next(&mut self) {
-        let what = match next(&self.state, self.now) {
-            Next::Drive => "drive".to_owned(),
-            Next::WakeAt(at) => format!("wake at {at}"),
-            Next::Conclude => "conclude the cancellation".to_owned(),
-            Next::Held => "held".to_owned(),
-            Next::Done => "done".to_owned(),
-        };
-        let status = self.state.status(self.now);
-        writeln!(self.out, "{status} at {}: {what}", self.now).unwrap();
+        let what = next(&self.state, self.now);
+        let standing = show_standing(self.state.status(self.now), self.now, what);
+        writeln!(self.out, "{standing}").unwrap();
     }
 }
 
-/// The step at the front of `text`, its kind included, and what follows it.
-fn split_step(text: &str) -> (&str, &str) {
-    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
-    if parse_kind(first).is_none() {
-        return (first, rest);
-    }
-    let second = rest.find(' ').unwrap_or(rest.len());
-    let (step, rest) = text.split_at(first.len() + 1 + second);
-    (step, rest.trim_start())
-}
-
-fn parse_kind(word: &str) -> Option<StepKind> {
-    [
-        StepKind::Run,
-        StepKind::Transaction,
-        StepKind::Now,
-        StepKind::Random,
-        StepKind::Ulid,
-    ]
-    .into_iter()
-    .find(|kind| kind.word() == word)
-}
-
-/// `[KIND] [BRANCH/]NAME[:NTH][#ATTEMPT]`
-fn parse_step(text: &str) -> (StepKind, StepAddress, Option<u32>) {
-    let (kind, text) = match text.split_once(' ') {
-        Some((kind, text)) => (parse_kind(kind).unwrap(), text),
-        None => (StepKind::Run, text),
-    };
-    let (text, attempt) = match text.split_once('#') {
-        Some((text, attempt)) => (text, Some(attempt.parse().unwrap())),
-        None => (text, None),
-    };
-    let (branch, text) = text.rsplit_once('/').unwrap_or(("", text));
-    let (name, nth) = match text.split_once(':') {
-        Some((name, nth)) => (name, nth.parse().unwrap()),
-        None => (text, 1),
-    };
-    let mut step = StepAddress::root(name, nth).unwrap();
-    step.branch = Arc::from(branch);
-    (kind, step, attempt)
-}
-
-/// JSON as it stands, or `N bytes` of it.
-fn parse_output(text: &str) -> Payload {
-    match text.strip_suffix(" bytes") {
-        Some(bytes) => laws::payload_of(bytes.parse().unwrap()),
-        None => Payload::from_json(text),
-    }
-}
-
-/// `[CLASS] MESSAGE`, or `after=MS MESSAGE`; retryable where no class is given.
-fn parse_failure(text: &str) -> Failure {
-    let (word, message) = text.split_once(' ').unwrap_or((text, ""));
-    let class = match word {
-        "terminal" => FailureClass::Terminal,
-        "timed-out" => FailureClass::TimedOut,
-        "panicked" => FailureClass::Panicked,
-        word => match word.strip_prefix("after=") {
-            Some(ms) => FailureClass::RetryAfter {
-                delay_ms: ms.parse().unwrap(),
-            },
-            None => return Failure::new(FailureClass::Retryable, text),
+/// `sleep STEP MS`, `wait STEP event|judged|signal NAME [until MS] [found EVENT; EVENT]`,
+/// `event ID NAME[=KEY] DATA`, `accept STEP`, `reject STEP`, `signal NAME DATA`
+fn waiting(verb: &str, rest: &str) -> Command {
+    let (first, rest) = word(rest);
+    match verb {
+        "sleep" => Command::StartWait(StartWait {
+            step: parse_address(first),
+            on: crate::entry::WaitOn::Until,
+            until: Some(parse_ms(rest)),
+            found: Vec::new(),
+        }),
+        "wait" => {
+            let (on, rest) = parse_wait(rest);
+            let (until, found) = rest.split_once("found ").unwrap_or((rest, ""));
+            let until = until.trim().strip_prefix("until ").map(parse_ms);
+            let found = found.split("; ").filter(|text| !text.is_empty());
+            Command::StartWait(StartWait {
+                step: parse_address(first),
+                on,
+                until,
+                found: found.map(parse_arrival).collect(),
+            })
+        }
+        "event" => Command::Deliver(parse_arrival(&format!("{first} {rest}"))),
+        "accept" | "reject" => Command::Judge {
+            step: parse_address(first),
+            accepted: verb == "accept",
         },
-    };
-    Failure::new(class, message)
-}
-
-fn show_entry(entry: &Entry) -> String {
-    let what = match &entry.body {
-        EntryBody::RunStarted(fields) => format!("run started, workflow {}", fields.workflow),
-        EntryBody::StepSucceeded(fields) => {
-            let database = match &fields.database {
-                Some(database) => format!(" in {database}"),
-                None => String::new(),
-            };
-            format!(
-                "{} {} attempt {} succeeded{database}: {}",
-                fields.kind.word(),
-                fields.step,
-                fields.attempt,
-                show_payload(&fields.output)
-            )
-        }
-        EntryBody::StepFailed(fields) => format!(
-            "{} {} attempt {} failed, {}: {}",
-            fields.kind.word(),
-            fields.step,
-            fields.attempt,
-            match fields.retry_at {
-                Some(at) => format!("again at {at}"),
-                None => "for good".to_owned(),
-            },
-            show_failure(&fields.failure)
-        ),
-        EntryBody::Recovered(fields) => format!(
-            "recovered {} attempt {}{}",
-            match &fields.step {
-                Some((step, kind)) => format!("{} {step}", kind.word()),
-                None => "workflow code".to_owned(),
-            },
-            fields.attempt,
-            if fields.alone { ", alone" } else { "" }
-        ),
-        EntryBody::AttemptFailed(fields) => format!(
-            "failure {} of workflow code, again at {}: {}",
-            fields.attempt,
-            fields.retry_at,
-            show_failure(&fields.failure)
-        ),
-        EntryBody::CancelRequested(fields) => format!("cancel requested: {}", fields.reason),
-        EntryBody::RunCompleted(fields) => {
-            format!("run completed: {}", show_payload(&fields.output))
-        }
-        EntryBody::RunFailed(fields) => format!("run failed: {}", show_failure(&fields.failure)),
-        EntryBody::RunCancelled => "run cancelled".to_owned(),
-        EntryBody::Quarantined(fields) => format!("quarantined: {}", fields.reason),
-        EntryBody::Resumed => "resumed".to_owned(),
-    };
-    format!("{} @{} {what}", entry.seq, entry.at)
-}
-
-fn show_reply(reply: &Reply) -> String {
-    match reply {
-        Reply::Recorded(StepOutcome::Succeeded(output)) => {
-            format!("= recorded {}", show_payload(output))
-        }
-        Reply::Recorded(StepOutcome::Failed { failure, attempts }) => format!(
-            "= recorded failure after {attempts} attempts: {}",
-            show_failure(failure)
-        ),
-        Reply::Execute { attempt } => format!("= execute attempt {attempt}"),
-        Reply::Park { until } => format!("= park until {until}"),
-        Reply::Stop => "= stop".to_owned(),
-        Reply::Accepted => "= accepted".to_owned(),
+        "signal" => Command::Signal {
+            name: first.to_owned(),
+            data: parse_output(rest),
+        },
+        other => panic!("no such command: {other}"),
     }
 }
 
-fn show_refusal(refusal: &Refusal) -> String {
-    format!("! {refusal}")
-}
-
-fn show_failure(failure: &Failure) -> String {
-    let step = match &failure.step {
-        Some(step) => format!(" of step {step}"),
-        None => String::new(),
-    };
-    format!("{}{step} {}", failure.class.word(), failure.message)
-}
-
-fn show_payload(payload: &Payload) -> String {
-    if payload.len() > 60 {
-        return format!("{} bytes", payload.len());
+/// `invoke STEP RUN [abandon]`, `start STEP RUN [cancel]`, `child RUN OUTCOME`
+fn with_child(verb: &str, rest: &str) -> Command {
+    let (first, rest) = word(rest);
+    if verb == "child" {
+        return Command::ChildEnded {
+            run: parse_run(first),
+            outcome: parse_child_outcome(rest),
+        };
     }
-    payload.as_json().to_owned()
+    let (run, close) = word(rest);
+    let detached = verb == "start";
+    Command::StartChild(ChildStarted {
+        step: parse_address(first),
+        run: parse_run(run),
+        workflow: WorkflowName::new("pack"),
+        detached,
+        close: match close {
+            "cancel" => ParentClose::Cancel,
+            "abandon" => ParentClose::Abandon,
+            _ if detached => ParentClose::Abandon,
+            _ => ParentClose::Cancel,
+        },
+    })
 }
 
 /// The run all scripts are about.

@@ -115,6 +115,7 @@ impl<'p> World<'p> {
             match next(state, self.now) {
                 Next::Done => return Life::Continue(()),
                 Next::Held => panic!("nobody gave a reason to hold {state:?}"),
+                Next::Await | Next::Expire => panic!("nothing here waits for the world"),
                 Next::WakeAt(at) => self.now = at,
                 Next::Conclude => drop(self.send(state, Command::ConcludeCancel)?),
                 Next::Drive => self.drive(state)?,
@@ -128,7 +129,7 @@ impl<'p> World<'p> {
         for (position, step) in program.steps.iter().enumerate() {
             match self.settle(state, position, step)? {
                 None => return Life::Continue(()),
-                Some(StepOutcome::Succeeded(_)) => {}
+                Some(StepOutcome::Succeeded(_) | StepOutcome::TimedOut) => {}
                 Some(StepOutcome::Failed { .. }) if step.caught => {}
                 Some(StepOutcome::Failed { mut failure, .. }) => {
                     failure.step = Some(address(step));
@@ -172,8 +173,10 @@ impl<'p> World<'p> {
             match self.send(state, Command::StartStep(ask))? {
                 Reply::Recorded(outcome) => return Life::Continue(Some(outcome)),
                 Reply::Execute { attempt } => self.execute(state, step, attempt)?,
-                Reply::Park { .. } | Reply::Stop => return Life::Continue(None),
-                Reply::Accepted => panic!("a question is not accepted but answered"),
+                Reply::Park { .. } | Reply::Hold | Reply::Stop => return Life::Continue(None),
+                Reply::Accepted | Reply::Wait { .. } | Reply::Judge { .. } | Reply::Fork { .. } => {
+                    panic!("no answer to a question for a step with a body")
+                }
             }
         }
     }
@@ -276,7 +279,10 @@ impl Over {
             let result = match &step.progress {
                 StepProgress::Done(StepOutcome::Succeeded(output)) => Ok(output.clone()),
                 StepProgress::Done(StepOutcome::Failed { failure, .. }) => Err(failure.clone()),
-                StepProgress::Open { .. } => panic!("step {address} was left open"),
+                StepProgress::Done(StepOutcome::TimedOut)
+                | StepProgress::Open { .. }
+                | StepProgress::Waiting(_)
+                | StepProgress::Forked(_) => panic!("step {address} has no result"),
             };
             (address.clone(), result)
         });
