@@ -9,7 +9,10 @@ use proc_macro::TokenStream;
 ///
 /// The function's name becomes a value of its own that is handed to `Registry::with`. Options:
 /// `on = EventType` (the event that starts it; its type is the input's), `name = "other-name"`
-/// (else the function's name with hyphens), `retries = 4`, `version = 2`.
+/// (else the function's name with hyphens), `version = 2`, `retries = 4`, `retry = policy`,
+/// `cancel_on = EventType` or `(A, B)`, `on_failure = workflow`, `cron = "30 2 * * *"` with
+/// `zone = "Europe/Berlin"`, `missed = Missed::Latest` and `overlap = Overlap::Skip`,
+/// `start_within = duration`, `finish_within = duration`.
 #[proc_macro_attribute]
 pub fn workflow(options: TokenStream, function: TokenStream) -> TokenStream {
     workflow::expand(options.into(), function.into())

@@ -2,7 +2,7 @@
 
 use stepwell::workflow;
 
-#[workflow(retry = 4)]
+#[workflow(attempts = 4)]
 async fn fulfill_order(_step: &mut stepwell::Step, order: u64) -> Result<u64, stepwell::Error> {
     Ok(order)
 }
