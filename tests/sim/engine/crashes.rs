@@ -181,6 +181,60 @@ fn an_attempt_cut_short_by_a_crash_counts_and_the_run_is_driven_alone() {
 }
 
 #[test]
+fn attempts_cut_short_side_by_side_count_once_each() {
+    paused(async {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut memory, calls) = (MemoryStore::new(), Calls::default());
+        let stuck = |deaths: u32| {
+            let calls = calls.clone();
+            shop(async move |step: &mut Step| {
+                let calls = &calls;
+                let body = async |line: &mut Step, item: u32| {
+                    let stuck = async |attempt: &Attempt| {
+                        if calls.note(&format!("stuck {item}")) <= deaths {
+                            std::future::pending::<()>().await;
+                        }
+                        Ok(attempt.number())
+                    };
+                    line.run("stuck", stuck).await
+                };
+                let mut sum = 0;
+                for attempts in step.map("items", 0..3_u32, 3, body).await? {
+                    sum += attempts?;
+                }
+                Ok(sum)
+            })
+        };
+        // Dropped with everything on it, as a death of the process leaves it.
+        let life = tokio::task::LocalSet::new();
+        let lived = life.run_until(async {
+            let engine = engine_with(memory.clone(), stuck(1), marked(&directory)).await;
+            let run = begin(&engine).await;
+            let all_stuck = || (0..3).all(|n| calls.of(&format!("stuck {n}")) == 1);
+            until(&engine, run, |_| all_stuck()).await;
+            run
+        });
+        let run = lived.await;
+        drop(life);
+        memory = memory.crash();
+        let engine = engine_with(memory, stuck(1), marked(&directory)).await;
+        let outcome = engine.outcome(run).await.unwrap();
+        let twice_each = stepwell::Payload::from_json("6");
+        assert_eq!(outcome, Outcome::Completed(twice_each));
+        let told = told(&engine, run).await;
+        for item in 0..3 {
+            let of_item = |word: &&String| word.starts_with(&format!("items/{item}/stuck"));
+            let words: Vec<_> = told.iter().filter(of_item).collect();
+            let expected = [
+                format!("items/{item}/stuck recovered 1"),
+                format!("items/{item}/stuck ok 2"),
+            ];
+            assert_eq!(words, expected.iter().collect::<Vec<_>>(), "{told:?}");
+        }
+    });
+}
+
+#[test]
 fn a_run_that_sees_three_crashes_alone_is_quarantined() {
     paused(async {
         let directory = tempfile::tempdir().unwrap();
