@@ -388,3 +388,73 @@ fn bench_measures_steps_beside_a_bare_loop_and_counts_syncs_and_processor_time()
     let left: Vec<_> = std::fs::read_dir(disk.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn bench_sleepers_starts_parks_reopens_and_sees_every_run_complete_once() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("store");
+    let words = ["bench", "sleepers", "--count", "20", "-o", "json"];
+    let at = ["--data", data.to_str().unwrap()];
+    let ended = ended(&[&words[..], &at].concat());
+    let report = json(&ended);
+    assert_eq!(report["count"], 20);
+    let parked = &report["parked"];
+    for figure in ["start_s", "log_bytes_per_run"] {
+        assert!(parked[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+    // So few runs may cost no page of memory and no block of the disk.
+    assert!(parked["memory_bytes_per_run"].is_f64(), "{report}");
+    assert!(report["disk_bytes_per_run"].is_f64(), "{report}");
+    let order = &report["order"];
+    for figure in [
+        "open_store_ms",
+        "start_engine_ms",
+        "order_ms",
+        "opening_to_order_ms",
+    ] {
+        assert!(order[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+    assert_eq!(report["fired"]["completed_once"], 20);
+    assert_eq!(report["fired"]["otherwise"], 0);
+    let (_, said) = refusal(&ended);
+    assert!(said.contains("starting runs: 20 of 20"), "{said}");
+    // A directory that was named stays, closed, and is not written into a second time.
+    let (code, said) = refusal(&crate::cli_stage::ended(&[&words[..], &at].concat()));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("is not empty"), "{said}");
+}
+
+#[test]
+fn bench_long_run_compares_late_steps_with_early_ones_and_times_the_replay() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("store");
+    let words = [
+        "bench", "long-run", "--steps", "300", "--rounds", "1", "-o", "json",
+    ];
+    let at = ["--data", data.to_str().unwrap()];
+    let report = json(&ended(&[&words[..], &at].concat()));
+    assert_eq!(report["steps"], 300);
+    for whose in ["shard", "process"] {
+        for figure in [
+            "early_us",
+            "late_us",
+            "ratio",
+            "early_mean_us",
+            "late_mean_us",
+            "mean_ratio",
+        ] {
+            let median = &report[whose][figure]["median"];
+            assert!(median.as_f64().unwrap() > 0.0, "{whose} {figure}: {report}");
+        }
+    }
+    for figure in [
+        "step_us",
+        "log_bytes_per_step",
+        "load_ms",
+        "replay_ms",
+        "reopen_ms",
+    ] {
+        let median = &report[figure]["median"];
+        assert!(median.as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+}

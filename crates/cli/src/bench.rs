@@ -3,11 +3,17 @@
 //! Figures on a shared machine mean little by themselves, so each round measures the bare loop and
 //! the engine one after the other, and what is reported first is the median of their ratios. CPU
 //! per step and syncs per step do not depend on who else uses the machine.
+//!
+//! Beside it, [`sleepers`] measures many runs that wait and [`long_run`] one run of many steps.
 
 mod bare;
 mod cpu;
 mod figures;
+pub(crate) mod long_run;
+mod memory;
 mod orders;
+pub(crate) mod progress;
+pub(crate) mod sleepers;
 
 use std::path::Path;
 use std::sync::Arc;

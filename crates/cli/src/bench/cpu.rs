@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// Kernel ticks a second in `/proc`: fixed by Linux's interface to programs.
 const TICKS_PER_SECOND: u64 = 100;
@@ -30,4 +32,30 @@ pub(crate) fn used() -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(
         (user + system) * 1_000 / TICKS_PER_SECOND,
     ))
+}
+
+/// User and system time so far, to the microsecond.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    /// Of all threads.
+    pub(crate) process: Duration,
+    /// Of the calling thread.
+    pub(crate) thread: Duration,
+}
+
+/// What the process and the calling thread used so far.
+///
+/// # Errors
+/// When the kernel does not say.
+pub(crate) fn used_exactly() -> anyhow::Result<Used> {
+    Ok(Used {
+        process: used_by(UsageWho::RUSAGE_SELF)?,
+        thread: used_by(UsageWho::RUSAGE_THREAD)?,
+    })
+}
+
+fn used_by(who: UsageWho) -> anyhow::Result<Duration> {
+    let usage = getrusage(who).context("processor time is not known")?;
+    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(us).unwrap_or_default()))
 }

@@ -1,11 +1,19 @@
-//! `bench`: durable steps measured beside a bare group-commit loop on the same disk.
+//! `bench`: durable steps measured beside a bare group-commit loop on the same disk; its forms
+//! measure many runs that sleep, and one run of many steps.
+
+mod long_run;
+mod part;
+mod place;
+mod shown;
+mod sleepers;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use tempfile::TempDir;
 
 use crate::bench::{Plan, Report, measure};
 use crate::failure::Failure;
@@ -15,12 +23,17 @@ use crate::talk::{colours, say};
 const EXAMPLE: &str = "\
 Examples:
   stepwell bench
-  stepwell bench --rounds 5 --seconds 3 -o json";
+  stepwell bench --rounds 5 --seconds 3 -o json
+  stepwell bench sleepers --count 1000
+  stepwell bench long-run";
 
 /// Measure this machine: steps beside a bare group-commit loop
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    form: Option<Form>,
+
     /// How often bare loop and engine take turns
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
     rounds: u8,
@@ -38,14 +51,29 @@ pub(crate) struct Args {
     shape: OutputArgs,
 }
 
+/// What else can be measured.
+#[derive(Debug, clap::Subcommand)]
+enum Form {
+    Sleepers(sleepers::Args),
+    LongRun(long_run::Args),
+    #[command(hide = true)]
+    SleepersPart(part::Args),
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    match args.form {
+        None => run_beside_bare(args).await,
+        Some(Form::Sleepers(args)) => Box::pin(sleepers::run(args)).await,
+        Some(Form::LongRun(args)) => Box::pin(long_run::run(args)).await,
+        Some(Form::SleepersPart(args)) => Box::pin(part::run(args)).await,
+    }
+}
+
+async fn run_beside_bare(args: Args) -> Result<(), Failure> {
     if !(0.05..=60.0).contains(&args.seconds) {
         return Err(Failure::usage("--seconds takes 0.05 to 60"));
     }
-    let directory = tempfile::Builder::new()
-        .prefix(".stepwell-bench-")
-        .tempdir_in(&args.disk)
-        .with_context(|| format!("no directory can be made in {}", args.disk.display()))?;
+    let directory = fresh_in(&args.disk)?;
     let plan = Plan {
         rounds: usize::from(args.rounds),
         each: Duration::from_secs_f64(args.seconds),
@@ -66,6 +94,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let report = measure(directory.path(), plan, tell).await?;
     spinner.finish_and_clear();
     output::one(args.shape.output, &report, "bench", || text(&report))
+}
+
+/// A directory of our own, removed when dropped.
+fn fresh_in(disk: &Path) -> anyhow::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(".stepwell-bench-")
+        .tempdir_in(disk)
+        .with_context(|| format!("no directory can be made in {}", disk.display()))
 }
 
 fn text(report: &Report) -> String {
