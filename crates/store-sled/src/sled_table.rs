@@ -31,7 +31,7 @@ const FLUSH_EVERY_MS: u64 = 500;
 /// Length of sled's segments; the scrub depends on it.
 pub(crate) const SEGMENT_BYTES: usize = 512 * 1024;
 
-/// Bytes applied between syncs where writes do not go through; sled writes a few times as many.
+/// Bytes applied before sled is made to write; it writes a few times as many.
 const UNSYNCED_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a lock that outlives its process is waited for.
@@ -48,8 +48,10 @@ pub(crate) struct SledTable {
     /// sled's data file through a descriptor that is ours, for the barrier.
     file: File,
     directory: PathBuf,
-    /// Bytes applied since the last sync, where the file system does not write through.
-    unsynced: Option<AtomicUsize>,
+    /// Whether the file system writes through, so that what sled has written is on the disk.
+    through: bool,
+    /// Bytes applied since sled was last made to write.
+    unsynced: AtomicUsize,
 }
 
 impl SledTable {
@@ -71,7 +73,8 @@ impl SledTable {
             db: ManuallyDrop::new(db),
             file,
             directory: directory.to_owned(),
-            unsynced: (!through).then(AtomicUsize::default),
+            through,
+            unsynced: AtomicUsize::default(),
         })
     }
 
@@ -82,7 +85,7 @@ impl SledTable {
             db,
             file,
             directory,
-            unsynced: _,
+            ..
         } = self;
         let db = ManuallyDrop::into_inner(db);
         guarded("close the table", || {
@@ -95,16 +98,23 @@ impl SledTable {
         closed.map_err(|error| table_error("close the table", &error))
     }
 
-    /// Where writes do not go through: syncs before sled can write over a segment whose content
-    /// it moved to one that is not synced yet, which takes it a segment more than it moved.
+    /// Lets sled write out what it holds in memory, and syncs it where writes do not go through by
+    /// themselves, before sled can write over a segment whose content it moved to one that is not
+    /// on the disk yet, which takes it a segment more than it moved.
+    ///
+    /// sled writes its buffers from several threads, in any order. Crash here without this: the
+    /// segment written over is there, the one that holds what it held is not, and sled cannot be
+    /// opened any more.
     fn sync_often(&self, bytes: usize) -> Result<(), TableError> {
-        let Some(unsynced) = &self.unsynced else {
-            return Ok(());
-        };
-        if unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes < UNSYNCED_BYTES_MAX {
+        let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed);
+        if unsynced.saturating_add(bytes) < UNSYNCED_BYTES_MAX {
             return Ok(());
         }
-        unsynced.store(0, Ordering::Relaxed);
+        self.unsynced.store(0, Ordering::Relaxed);
+        guarded("flush the table", || self.db.flush().map(|_| ()))?;
+        if self.through {
+            return Ok(());
+        }
         self.file
             .sync_data()
             .map_err(|error| table_error("sync the table", &error))
