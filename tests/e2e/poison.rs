@@ -153,7 +153,10 @@ async fn a_step_that_kills_the_engine_is_set_aside_alone_among_a_thousand_good_r
     ensure!(runs.len() == GOOD_RUNS + 1, "{} runs", runs.len());
     let seen = witness.attempts("plain");
     for run in runs.values().filter(|run| run.id != poison) {
-        ensure!(run.status == RunStatus::Completed, "a good run: {run:?}");
+        if run.status != RunStatus::Completed {
+            let (run, journal) = (engine.run(&run.id).await?, engine.journal(&run.id).await?);
+            anyhow::bail!("a good run: {run:?}, {journal:?}");
+        }
         ran_honestly(&engine.journal(&run.id).await?, &run.event, &seen)?;
     }
     // What was recorded before the first death never ran again.

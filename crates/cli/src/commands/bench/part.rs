@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use crate::bench::sleepers::{Role, play};
 use crate::failure::Failure;
 
+const EXAMPLE: &str = "Example:
+  stepwell bench sleepers --count 1000";
+
+/// One of the two processes of `bench sleepers`, which starts it itself
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
     #[arg(long)]
     data: PathBuf,
