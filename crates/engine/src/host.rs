@@ -55,6 +55,8 @@ pub(crate) enum After {
     Deliver(Vec<(EventOrder, DeliveryRow)>),
     /// The run waits for this no more.
     Unwatch(EventKey),
+    /// A suspect has made progress: it gives the engine back.
+    Acquit(Alone),
     /// A mark whose body's result is recorded.
     Free(Slot),
 }
@@ -243,6 +245,7 @@ impl RunHost {
             After::Wake(run, wake) => self.shared.wake(run, wake),
             After::Deliver(deliveries) => self.shared.deliver(deliveries),
             After::Unwatch(key) => self.shared.events.unwatch(key),
+            After::Acquit(alone) => drop(alone),
             After::Free(slot) => drop(slot),
         }
     }

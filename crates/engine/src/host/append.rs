@@ -139,12 +139,17 @@ impl RunHost {
         let follow = follow.into_iter();
         let follow = follow.map(|after| (number, ticket.clone(), after));
         inner.after.extend(follow);
+        if state.suspicion.is_none()
+            && let Some(alone) = inner.alone.take()
+        {
+            // Progress: whatever took the engine down, it was not this. The next suspect comes in
+            // once that is durable: should it kill the engine before, this run's mark would still
+            // say that it was alone.
+            let acquitted = (number, ticket.clone(), After::Acquit(alone));
+            inner.after.push_back(acquitted);
+        }
         inner.newest = Some(ticket);
         inner.changed = true;
-        if state.suspicion.is_none() {
-            // Progress: whatever took the engine down, it was not this.
-            inner.alone = None;
-        }
         for body in inner
             .bodies
             .iter()
