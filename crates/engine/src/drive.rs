@@ -11,13 +11,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use stepwell::host::panic_message;
 use stepwell::{Step, Workflow};
-use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, next};
+use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, due_at, next};
 use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
 use stepwell_store::{Change, Commit, ReadError, RunHead, Seen};
 use tokio::sync::Notify;
 
 use crate::gate::ALONE_AT_MOST;
-use crate::host::{HostHandle, Loaded, Rest, RunHost, Stop, agenda_of, read_requests};
+use crate::host::{HostHandle, Loaded, Rest, RunHost, Stop, read_requests};
 use crate::operator::{blocking, folded};
 use crate::shared::Shared;
 use crate::watched::Watched;
@@ -72,7 +72,7 @@ pub(crate) async fn drive(
     let left = loop {
         let (loaded, input) = match fresh.take() {
             Some(Fresh { state, input }) => {
-                let agenda = agenda_of(&state);
+                let agenda = due_at(&state);
                 (Loaded { state, agenda }, Some(input))
             }
             None => match load(&shared, run).await {
@@ -355,7 +355,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Load
     }
     let state = folded(run, &journal)?;
     // The agenda row was written with the last entry, by this same function.
-    let agenda = agenda_of(&state);
+    let agenda = due_at(&state);
     Ok(Some(Loaded { state, agenda }))
 }
 

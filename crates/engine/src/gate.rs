@@ -1,8 +1,8 @@
 //! Who may have a body in flight: everybody, or one suspected run alone.
 //!
-//! A run that was in flight when the engine died is driven alone until it makes progress, so that
-//! the next death, if it comes, convicts the right one. Bodies of other runs wait meanwhile. Both
-//! waits are bounded: a suspect that cannot get the engine to itself soon goes on in company, and
+//! A run that was in flight when the engine died is driven alone until progress of it is durable,
+//! so that the next death, if it comes, convicts the right one. Bodies of other runs wait
+//! meanwhile. Both waits are bounded: a suspect that cannot get the engine to itself soon goes on in company, and
 //! one whose body takes long gives the engine back; neither earns a mark that counts.
 
 use std::sync::Arc;

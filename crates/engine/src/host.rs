@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use stepwell::{RetryPolicy, StepAddress, Timestamp};
-use stepwell_core::run::{Command, Delivery, Reply, RunState, RunStatus, decide, due_at};
+use stepwell_core::run::{Command, Delivery, Reply, RunState, RunStatus, decide};
 use stepwell_core::{EventKey, EventOrder, Payload, RunId};
 use stepwell_store::{CommitError, DeliveryRow, RunHead};
 use tokio::sync::Notify;
@@ -275,9 +275,4 @@ fn shown(state: &RunState) -> (RunStatus, Option<Timestamp>) {
         other => other,
     };
     (status, head.wake_at)
-}
-
-/// Where a run stands on the agenda.
-pub(crate) fn agenda_of(state: &RunState) -> Option<Timestamp> {
-    due_at(state)
 }

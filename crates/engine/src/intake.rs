@@ -392,7 +392,7 @@ impl Prepared {
         id: &EventId,
         now: Timestamp,
     ) -> EventOrder {
-        let Some(awaited) = awaited(shared, event) else {
+        let Some(awaited) = awaited(shared, &event.name, &event.data) else {
             return places.newest();
         };
         let key = awaited.digest();
@@ -418,17 +418,17 @@ impl Prepared {
 }
 
 /// What an event is matched by, when code waits for its type and it carries a key.
-pub(crate) fn awaited(shared: &Shared, event: &NewEvent) -> Option<Awaited> {
-    let kind = shared.registry.awaited_event(&event.name)?;
+pub(crate) fn awaited(shared: &Shared, name: &str, data: &Payload) -> Option<Awaited> {
+    let kind = shared.registry.awaited_event(name)?;
     let key = match kind.key {
         None => String::new(),
         Some(field) => {
-            let data: serde_json::Value = serde_json::from_str(event.data.as_json()).ok()?;
+            let data: serde_json::Value = serde_json::from_str(data.as_json()).ok()?;
             key_text(&data, field)?
         }
     };
     Some(Awaited {
-        name: event.name.clone(),
+        name: name.to_owned(),
         key,
     })
 }

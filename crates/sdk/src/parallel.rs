@@ -98,28 +98,10 @@ impl Fork<'_> {
     async fn to_end<R>(&self, branch: u32, code: impl AsyncFnOnce(&mut Step) -> R) -> R {
         let mut line = self.line(branch);
         let returned = code(&mut line).await;
-        self.ended(branch, line.passed()).await;
+        self.parent
+            .end_branch(&self.address, branch, line.passed())
+            .await;
         returned
-    }
-
-    /// Records that a branch ended.
-    async fn ended(&self, branch: u32, passed: usize) {
-        let end = EndBranch {
-            fork: self.address.clone(),
-            branch,
-            passed,
-            value: None,
-        };
-        match self.parent.host().ask(Command::EndBranch(end)) {
-            Reply::Accepted | Reply::Recorded(_) => {}
-            Reply::Execute { .. }
-            | Reply::Park { .. }
-            | Reply::Wait { .. }
-            | Reply::Judge { .. }
-            | Reply::Fork { .. }
-            | Reply::Hold
-            | Reply::Stop => pending().await,
-        }
     }
 }
 
@@ -278,8 +260,25 @@ impl Step {
         .await;
     }
 
-    /// Comes to a fork. Resolves only once the branches may run.
+    /// A fork of this line, once its branches may run.
     async fn fork(&self, step: StepAddress, kind: StepKind, branches: u32, limit: u32) -> Fork<'_> {
+        let (limit, _) = self.come_to_fork(&step, kind, branches, limit).await;
+        Fork {
+            parent: self,
+            address: step,
+            limit,
+        }
+    }
+
+    /// Comes to a fork. Resolves only once its branches may run: with how many of them at a time,
+    /// and what a scope is recorded to have failed with.
+    pub(crate) async fn come_to_fork(
+        &self,
+        step: &StepAddress,
+        kind: StepKind,
+        branches: u32,
+        limit: u32,
+    ) -> (u32, Option<Failure>) {
         let ask = StartFork {
             step: step.clone(),
             kind,
@@ -288,17 +287,33 @@ impl Step {
             limit,
         };
         match self.host().ask(Command::StartFork(ask)) {
-            Reply::Fork { limit, failed: _ } => Fork {
-                parent: self,
-                address: step,
-                limit,
-            },
+            Reply::Fork { limit, failed } => (limit, failed),
             Reply::Recorded(_)
             | Reply::Accepted
             | Reply::Execute { .. }
             | Reply::Park { .. }
             | Reply::Wait { .. }
             | Reply::Judge { .. }
+            | Reply::Hold
+            | Reply::Stop => pending().await,
+        }
+    }
+
+    /// Records that a branch of the fork at `fork` ended, after so many steps of its line.
+    pub(crate) async fn end_branch(&self, fork: &StepAddress, branch: u32, passed: usize) {
+        let end = EndBranch {
+            fork: fork.clone(),
+            branch,
+            passed,
+            value: None,
+        };
+        match self.host().ask(Command::EndBranch(end)) {
+            Reply::Accepted | Reply::Recorded(_) => {}
+            Reply::Execute { .. }
+            | Reply::Park { .. }
+            | Reply::Wait { .. }
+            | Reply::Judge { .. }
+            | Reply::Fork { .. }
             | Reply::Hold
             | Reply::Stop => pending().await,
         }

@@ -12,7 +12,7 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepwell_core::ids::StepNameError;
-use stepwell_core::run::{Command, EndBranch, Reply, StartFork};
+use stepwell_core::run::{Command, Reply};
 use stepwell_core::{Failure, FailureClass, Payload, RetryPolicy, StepAddress, StepKind};
 
 use crate::attempt::Attempt;
@@ -74,7 +74,7 @@ impl Step {
         F: AsyncFnOnce(&mut Scope<'u>) -> Result<T, Error>,
     {
         let address = usable(self.claim(name))?;
-        let failed_before = self.enter(&address).await;
+        let (_, failed_before) = self.come_to_fork(&address, StepKind::Scope, 1, 1).await;
         let undos = Rc::new(RefCell::new(Vec::new()));
         let mut scope = Scope {
             line: self.branched(address.branch_path(0)),
@@ -92,7 +92,7 @@ impl Step {
         let undos = undos.take();
         let error = match (ended, failed_before) {
             (Some(Ok(value)), None) => {
-                self.leave_scope(&address, passed).await;
+                self.end_branch(&address, 0, passed).await;
                 self.pass();
                 return Ok(value);
             }
@@ -104,7 +104,7 @@ impl Step {
         let failure = error.as_ref().map(|(failure, _)| failure.clone());
         self.begin_undo(&address, error).await;
         let (spent, passed) = self.undo_all(&address, undos).await;
-        self.leave_scope(&address, passed).await;
+        self.end_branch(&address, 0, passed).await;
         let Some(failure) = failure else {
             // The run ends as cancelled, or the branch as a loser: no code sees the difference.
             return pending().await;
@@ -113,51 +113,10 @@ impl Step {
         Err(scope_error(&address, failure, &spent))
     }
 
-    /// Comes to a scope; what it is recorded to have failed with.
-    async fn enter(&self, address: &StepAddress) -> Option<Failure> {
-        let ask = StartFork {
-            step: address.clone(),
-            kind: StepKind::Scope,
-            position: self.passed(),
-            branches: 1,
-            limit: 1,
-        };
-        match self.host().ask(Command::StartFork(ask)) {
-            Reply::Fork { limit: _, failed } => failed,
-            Reply::Recorded(_)
-            | Reply::Accepted
-            | Reply::Execute { .. }
-            | Reply::Park { .. }
-            | Reply::Wait { .. }
-            | Reply::Judge { .. }
-            | Reply::Hold
-            | Reply::Stop => pending().await,
-        }
-    }
-
     async fn begin_undo(&self, address: &StepAddress, failed: Option<(Failure, usize)>) {
         let scope = address.clone();
         if self.host().ask(Command::StartUndo { scope, failed }) != Reply::Accepted {
             pending::<()>().await;
-        }
-    }
-
-    async fn leave_scope(&self, address: &StepAddress, passed: usize) {
-        let end = EndBranch {
-            fork: address.clone(),
-            branch: 0,
-            passed,
-            value: None,
-        };
-        match self.host().ask(Command::EndBranch(end)) {
-            Reply::Accepted | Reply::Recorded(_) => {}
-            Reply::Execute { .. }
-            | Reply::Park { .. }
-            | Reply::Wait { .. }
-            | Reply::Judge { .. }
-            | Reply::Fork { .. }
-            | Reply::Hold
-            | Reply::Stop => pending().await,
         }
     }
 

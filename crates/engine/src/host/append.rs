@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use stepwell::{FailedRun, StartOptions, StepAddress};
-use stepwell_core::run::{Outcome, Outward, RunState, StepProgress, apply, outward};
+use stepwell_core::run::{Outcome, Outward, RunState, StepProgress, apply, due_at, outward};
 use stepwell_core::{Entry, EntryBody, EventId, EventKey, Payload, RunId, WorkflowName};
 use stepwell_store::{AgendaChange, Append, Change, Commit, InboxRow, RunHead, Seen, WaitChange};
 
-use super::{After, RunHost, Stop, agenda_of, shown};
+use super::{After, RunHost, Stop, shown};
 use crate::event_table::Places;
 use crate::inbox::next_id;
 use crate::shard::Wake;
@@ -48,7 +48,7 @@ impl RunHost {
         let waits = self.waits_changed(&before.listening, &after, &mut follow);
         {
             let mut inner = self.inner.borrow_mut();
-            let (now_shown, due) = (shown(&after), agenda_of(&after));
+            let (now_shown, due) = (shown(&after), due_at(&after));
             let head = (now_shown != inner.shown).then(|| RunHead::of(&after));
             let agenda = AgendaChange {
                 was: inner.agenda,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use stepwell::host::ChildAsk;
 use stepwell::{OutgoingEvent, RunRef, StartOptions, StepAddress};
 use stepwell_core::entry::ChildStarted;
-use stepwell_core::limits::EVENTS_PER_REQUEST;
+use stepwell_core::limits::{EVENTS_PER_REQUEST, STEP_OUTPUT_BYTES};
 use stepwell_core::run::{Command, FinishStep};
 use stepwell_core::{
     EventId, Failure, FailureClass, Parent, Payload, RetryPolicy, StepKind, Timestamp, WorkflowName,
@@ -110,13 +110,7 @@ impl RunHost {
                 "workflow {name} is not registered: add it with Registry::with"
             )));
         };
-        let limit = stepwell_core::limits::STEP_OUTPUT_BYTES;
-        if ask.input.len() > limit {
-            let bytes = ask.input.len();
-            return Err(impossible(format!(
-                "input of {bytes} bytes is over the limit of {limit}"
-            )));
-        }
+        check_input(&ask.input)?;
         let now = self.shared.clock.now();
         let places = self.shared.events.lock();
         let event = EventId::derived(&format!("{}/{}", self.run, ask.step));
@@ -155,13 +149,7 @@ impl RunHost {
 
     /// Ends the run and begins the one it goes on as, in one commit.
     pub(super) fn go_on(self: &Rc<Self>, input: Payload, passed: usize) -> Result<(), Failure> {
-        let limit = stepwell_core::limits::STEP_OUTPUT_BYTES;
-        if input.len() > limit {
-            let bytes = input.len();
-            return Err(impossible(format!(
-                "input of {bytes} bytes is over the limit of {limit}"
-            )));
-        }
+        check_input(&input)?;
         let read =
             |state: &stepwell_core::run::RunState| (state.started.clone(), state.signals.clone());
         let Some((started, signals)) = self.with_state(read) else {
@@ -219,6 +207,17 @@ fn done(step: StepAddress, kind: StepKind) -> Command {
         policy: RetryPolicy::default().with_retries(0),
         database: None,
     })
+}
+
+/// Refuses what is too large to be the input of a run that code starts.
+fn check_input(input: &Payload) -> Result<(), Failure> {
+    let bytes = input.len();
+    if bytes > STEP_OUTPUT_BYTES {
+        return Err(impossible(format!(
+            "input of {bytes} bytes is over the limit of {STEP_OUTPUT_BYTES}"
+        )));
+    }
+    Ok(())
 }
 
 fn impossible(why: String) -> Failure {

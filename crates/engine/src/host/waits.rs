@@ -12,7 +12,7 @@ use stepwell_store::{Change, EventKeyRow, EventRow, InboxId, InboxRow, ReadError
 
 use super::{More, RunHost, Stop};
 use crate::inbox::next_id;
-use crate::intake::{NewEvent, awaited};
+use crate::intake::awaited;
 use crate::operator::blocking;
 
 /// Events looked at at a time.
@@ -89,13 +89,13 @@ impl RunHost {
     }
 
     fn arrival(&self, row: EventRow, order: EventOrder) -> Option<Arrival> {
-        let (event, event_name) = (row.id.clone(), row.name.clone());
-        let awaited = awaited(&self.shared, &as_sent(row.clone()));
+        let awaited = awaited(&self.shared, &row.name, &row.data);
         if awaited.is_none() {
+            let (event, event_name) = (&row.id, &row.name);
             tracing::warn!(%event, event_name, "event is of no type that code waits for any more");
         }
         Some(Arrival {
-            event,
+            event: row.id,
             order,
             awaited: awaited?,
             data: row.data,
@@ -254,17 +254,6 @@ fn reach(state: &RunState, ask: &WaitAsk) -> (EventOrder, Timestamp) {
     let reach = u64::try_from(ask.look_back.as_millis()).unwrap_or(u64::MAX);
     let from = state.started_at.as_ms().saturating_sub(reach);
     (EventOrder::BEGINNING, Timestamp::from_ms(from))
-}
-
-fn as_sent(row: EventRow) -> NewEvent {
-    NewEvent {
-        id: None,
-        name: row.name,
-        data: row.data,
-        user: row.user,
-        v: row.v,
-        ts: row.ts,
-    }
 }
 
 /// Reads the requests left for a run, with the events they speak of.
