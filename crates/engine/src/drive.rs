@@ -105,6 +105,9 @@ async fn session(
         if requests.waiting.get() {
             take_requests(shared, host, requests).await;
         }
+        if host.is_behind() {
+            return None;
+        }
         let now = shared.clock.now();
         let left = match host.with_state(|state| next(state, now))? {
             Next::Done => Left::Ended,

@@ -77,6 +77,9 @@ struct Inner {
     state: Option<RunState>,
     /// The newest commit not known to be durable; it resolves only after all before it.
     newest: Option<SharedTicket>,
+    /// The first commit that did not become durable: the state rests on what is not stored, and
+    /// nothing may be told, answered or ordered on it any more.
+    lost: Option<CommitError>,
     /// How many commits the run ordered in this drive, `newest` included.
     ordered: u64,
     /// What follows once so many of them are durable, in that order.
@@ -123,6 +126,7 @@ impl RunHost {
             policy: Cell::new(shared.options.retry),
             inner: RefCell::new(Inner {
                 newest: None,
+                lost: None,
                 ordered: 0,
                 after: VecDeque::new(),
                 shown: shown(&state),
@@ -212,6 +216,9 @@ impl RunHost {
     pub(crate) async fn durable(&self) -> Result<(), CommitError> {
         let (ticket, number) = {
             let inner = self.inner.borrow();
+            if let Some(error) = &inner.lost {
+                return Err(error.clone());
+            }
             (inner.newest.clone(), inner.ordered)
         };
         let Some(ticket) = ticket else { return Ok(()) };
@@ -220,6 +227,9 @@ impl RunHost {
             let mut inner = self.inner.borrow_mut();
             if inner.ordered == number {
                 inner.newest = None;
+            }
+            if let Err(error) = &told {
+                inner.lost.get_or_insert_with(|| error.clone());
             }
             let due = inner.after.iter().take_while(|(of, ..)| *of <= number);
             let count = due.count();
@@ -233,6 +243,12 @@ impl RunHost {
             }
         }
         told
+    }
+
+    /// Whether what is stored has to be read again: a commit of this drive was refused.
+    pub(crate) fn is_behind(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.lost.as_ref().is_some_and(CommitError::retry)
     }
 
     /// Whether something ordered is not known to be durable.

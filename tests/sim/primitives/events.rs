@@ -286,9 +286,9 @@ fn an_event_sent_before_during_or_after_a_wait_begins_is_never_lost_nor_taken_tw
             // The first may have come before the run: then another makes up for it.
             engine.publish(vec![paid("p-4", "o-1", 4)]).await?;
             let outcome = engine.outcome(run).await?;
-            let whole = [json("123"), json("234")];
-            assert!(whole.contains(&outcome), "{outcome:?}");
             let told = told(engine, run).await;
+            let whole = [json("123"), json("234")];
+            assert!(whole.contains(&outcome), "{outcome:?}: {told:?}");
             for id in ["p-1", "p-2", "p-3", "p-4"] {
                 let taken = told
                     .iter()

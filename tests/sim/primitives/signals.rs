@@ -118,7 +118,8 @@ fn one_run_signals_another_by_the_key_it_was_started_under_exactly_as_often_as_i
             assert_eq!(engine.outcome(run).await?, json("0"));
             assert_eq!(engine.outcome(started.run).await?, json("6"));
             let told = told(engine, started.run).await;
-            assert_eq!(told.iter().filter(|word| *word == "signal add").count(), 3);
+            let signals = told.iter().filter(|word| *word == "signal add").count();
+            assert_eq!(signals, 3, "{told:?}");
             Ok(())
         };
         assert!(everywhere(registry, act).await > 15);
