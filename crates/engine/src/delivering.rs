@@ -39,19 +39,21 @@ pub(crate) async fn deliver_events(
     mut coming: mpsc::UnboundedReceiver<(EventOrder, DeliveryRow)>,
 ) {
     while let Some((order, row)) = coming.recv().await {
-        match deliver(&shared, order, row.clone()).await {
-            Ok(()) => {}
-            Err(Trouble::Read(error)) => {
-                let event = &row.event;
-                tracing::error!(%event, %error, "event cannot be handed out; tried again");
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    tokio::time::sleep(AGAIN_AFTER).await;
+        // One after the other, however long it takes: none overtakes another.
+        loop {
+            match deliver(&shared, order, row.clone()).await {
+                Ok(()) => break,
+                Err(Trouble::Read(error)) => {
+                    let event = &row.event;
+                    tracing::error!(%event, %error, "event cannot be handed out; tried again");
                     // From where the row said: runs that have it already pass it over.
-                    shared.deliver(vec![(order, row)]);
-                });
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                Err(Trouble::Commit(error)) => {
+                    shared.fail(&error);
+                    break;
+                }
             }
-            Err(Trouble::Commit(error)) => shared.fail(&error),
         }
     }
 }
@@ -84,10 +86,13 @@ async fn deliver(
         let runs = blocking(move || store.waiting_for(key, after, RUNS_PER_COMMIT)).await;
         let runs = runs.map_err(Trouble::Read)?;
         let more = runs.len() == RUNS_PER_COMMIT;
-        row.after = runs.last().copied().or(row.after);
+        let further = DeliveryRow {
+            after: runs.last().copied().or(row.after),
+            ..row.clone()
+        };
         let mut changes = left_with(shared, &runs, order, &row);
         changes.push(if more {
-            Change::PutDelivery(order, row.clone())
+            Change::PutDelivery(order, further.clone())
         } else {
             Change::DeleteDelivery(order)
         });
@@ -98,7 +103,12 @@ async fn deliver(
             changes,
         };
         // Crash here: none of these runs has the event yet, and the row says where to go on.
-        shared.store.commit(commit).await.map_err(Trouble::Commit)?;
+        match shared.store.commit(commit).await {
+            Ok(()) => row = further,
+            // Refused and nothing else: the same again.
+            Err(error) if error.retry() => continue,
+            Err(error) => return Err(Trouble::Commit(error)),
+        }
         for run in runs {
             shared.wake(run, Wake::Request(run));
         }
