@@ -453,6 +453,7 @@ async fn deliver_until_drained(
 ) {
     let mut phase = shared.phase.subscribe();
     tokio::select! {
+        biased;
         () = deliver_events(Arc::clone(&shared), coming) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
@@ -462,6 +463,7 @@ async fn deliver_until_drained(
 async fn watch_until_drained(shared: Arc<Shared>) {
     let mut phase = shared.phase.subscribe();
     tokio::select! {
+        biased;
         () = recovery::watch_agenda(Arc::clone(&shared)) => {}
         () = watch_store(&shared) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}

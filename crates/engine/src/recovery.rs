@@ -161,6 +161,7 @@ async fn until_far(shared: &Arc<Shared>, horizon: Duration) {
             }
         };
         tokio::select! {
+            biased;
             () = near => return,
             () = shared.far.notified() => {}
         }

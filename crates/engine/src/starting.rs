@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use rand::RngExt;
 use stepwell::{StartOptions, Workflow};
 use stepwell_core::entry::RunStarted;
 use stepwell_core::matching::key_text;
@@ -51,7 +50,7 @@ pub(crate) fn put_together(shared: &Shared, start: Start<'_>, now: Timestamp) ->
         parent,
         options,
     } = start;
-    let run = draw(now);
+    let run = draw(shared, now);
     let start_at = options.at.or(options.delay.map(|delay| now.after(delay)));
     let start_within = options.start_within.or_else(|| workflow.start_within());
     let finish_within = options.finish_within.or_else(|| workflow.finish_within());
@@ -142,7 +141,7 @@ fn cancelled_by(workflow: &dyn Workflow, input: &Payload) -> Vec<Awaited> {
 }
 
 /// A ULID of this instant.
-pub(crate) fn draw(now: Timestamp) -> RunId {
-    let random = rand::rng().random::<u128>();
+pub(crate) fn draw(shared: &Shared, now: Timestamp) -> RunId {
+    let random = shared.options.chance.wide_bits();
     RunId::from_ulid(Ulid::from_parts(now.as_ms(), random))
 }
