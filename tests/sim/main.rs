@@ -9,4 +9,6 @@ mod golden;
 #[cfg(test)]
 mod primitives;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod store;

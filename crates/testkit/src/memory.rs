@@ -124,6 +124,14 @@ impl MemoryStore {
         }
     }
 
+    /// The journal of a run with everything ordered, durable or not.
+    #[must_use]
+    pub fn ordered_journal(&self, run: RunId) -> Vec<Entry> {
+        let inner = self.lock();
+        let journal = inner.ordered.journals.get(&run);
+        journal.cloned().unwrap_or_default()
+    }
+
     /// Commits that wait for a sync.
     #[must_use]
     pub fn pending(&self) -> usize {

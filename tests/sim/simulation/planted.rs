@@ -1,0 +1,1 @@
+//! Bugs planted on purpose: each checker finds its own, and no other does.
