@@ -15,6 +15,7 @@ use stepwell_store::{
     ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket, TicketSender,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::faulty::CommitFault;
 use crate::memory::MemoryStore;
@@ -52,6 +53,8 @@ struct State {
     never: Vec<TicketSender>,
     struck: Vec<(u64, Strike)>,
     failed_reads: u64,
+    /// When something last failed.
+    failed_at: Option<Instant>,
     exhausted: bool,
 }
 
@@ -115,6 +118,13 @@ impl Script {
         self.lock().failed_reads
     }
 
+    /// Whether something failed within the last `span` of this process.
+    #[must_use]
+    pub fn failed_within(&self, span: Duration) -> bool {
+        let failed_at = self.lock().failed_at;
+        failed_at.is_some_and(|at| at.elapsed() < span)
+    }
+
     /// Whether the limit of commits was reached.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
@@ -134,7 +144,11 @@ impl Script {
 
     /// Another process begins.
     pub fn revive(&self) {
-        self.lock().never.clear();
+        {
+            let mut state = self.lock();
+            state.never.clear();
+            state.failed_at = None;
+        }
         self.dead.send_replace(false);
     }
 
@@ -155,6 +169,7 @@ impl Script {
         let at = state.reads;
         if self.is_dead() || state.failing_reads.iter().any(|reads| reads.contains(&at)) {
             state.failed_reads += 1;
+            state.failed_at = Some(Instant::now());
             let why = "made to fail".to_owned();
             return Err(ReadError::Failed { why });
         }
@@ -173,6 +188,7 @@ impl Script {
         let strike = state.strikes.remove(&at);
         if let Some(strike) = &strike {
             state.struck.push((at, strike.clone()));
+            state.failed_at = Some(Instant::now());
         }
         let delay = state.delays.pop_front().unwrap_or_default();
         state.delays.push_back(delay);

@@ -191,7 +191,8 @@ impl Simulation {
             }
             let Some((_, turn)) = turn else { continue };
             self.next_turn += 1;
-            self.world.say(|| format!("{turn:?}"));
+            let wall = clock.now().as_ms();
+            self.world.say(|| format!("{wall}: {turn:?}"));
             match turn {
                 Turn::Drain { limit_ms } => {
                     self.world.saw("drain");
@@ -336,8 +337,9 @@ impl Simulation {
         self.opening += 1;
         self.world.opens(self.opening);
         self.cut();
+        let (number, wall) = (self.processes + 1, self.wall.as_ms());
         self.world
-            .say(|| format!("process {} begins", self.processes + 1));
+            .say(|| format!("process {number} begins at {wall}"));
     }
 
     fn cut(&mut self) {

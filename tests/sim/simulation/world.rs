@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use stepwell::Attempt;
 use stepwell_core::run::{StepOutcome, StepProgress, fold};
@@ -19,6 +20,8 @@ pub(super) struct Begun {
     pub(super) attempt: u32,
     /// Grows with every opening and every fault: within one, an attempt begins once.
     pub(super) epoch: u64,
+    /// Whether a fault struck a moment ago, of which the run may not have heard yet.
+    pub(super) shaken: bool,
     /// Whether the engine had been fenced out by then, which it cannot know.
     pub(super) fenced: bool,
     /// Whether a result of the step was durable already.
@@ -44,6 +47,9 @@ pub(super) struct Answer {
     pub(super) what: Acknowledged,
     pub(super) stored: bool,
 }
+
+/// How long a fault may take to be heard of.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Shared by the engine's workflow, the clients and the one who runs the simulation.
 pub(super) struct World {
@@ -116,6 +122,7 @@ impl World {
             step,
             attempt: attempt.number(),
             epoch: inner.epoch + faults,
+            shaken: self.script.failed_within(HEARD_WITHIN),
             fenced: opening != inner.opening,
             recorded,
             not_durable,

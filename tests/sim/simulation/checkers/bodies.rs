@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stepwell_core::EntryBody;
 
 use crate::simulation::observation::Observation;
+use crate::simulation::world::Begun;
 
 /// No step of any journal has two results.
 pub(super) fn recorded_once(observation: &Observation) -> Vec<String> {
@@ -44,17 +45,25 @@ pub(super) fn never_again(observation: &Observation) -> Vec<String> {
 
 /// Between two faults an attempt begins once: what it did is recorded, or something cut it short.
 pub(super) fn one_beginning(observation: &Observation) -> Vec<String> {
-    let mut begun = BTreeMap::new();
+    let mut attempts: BTreeMap<_, Vec<&Begun>> = BTreeMap::new();
     for one in observation.begun.iter().filter(|begun| !begun.fenced) {
-        let attempt = (one.run, &one.step, one.attempt, one.epoch);
-        *begun.entry(attempt).or_insert(0) += 1;
+        let attempt = (one.run, &one.step, one.attempt);
+        attempts.entry(attempt).or_default().push(one);
     }
-    let twice = begun.into_iter().filter(|(_, times)| *times > 1);
-    twice
-        .map(|((run, step, attempt, _), times)| {
-            format!("run {run}: {step} began attempt {attempt} {times} times, undisturbed")
-        })
-        .collect()
+    let mut facts = Vec::new();
+    for ((run, step, attempt), begun) in attempts {
+        let (Some(first), Some(last)) = (begun.first(), begun.last()) else {
+            continue;
+        };
+        let faults = last.epoch - first.epoch + u64::from(first.shaken);
+        let times = begun.len() as u64;
+        if times > 1 + faults {
+            facts.push(format!(
+                "run {run}: {step} began attempt {attempt} {times} times over {faults} faults"
+            ));
+        }
+    }
+    facts
 }
 
 /// When a body begins, everything its line rests on is durable.
