@@ -118,6 +118,8 @@ impl MemoryStore {
     pub fn fail(&self, why: &str) {
         let mut inner = self.lock();
         inner.failure.get_or_insert_with(|| why.to_owned());
+        // What was ordered and not durable is in no later opening.
+        inner.ordered = inner.durable.clone();
         for pending in std::mem::take(&mut inner.pending) {
             let why = why.to_owned();
             pending.ticket.resolve(Err(CommitError::Unknown { why }));

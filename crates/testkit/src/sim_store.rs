@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use stepwell_core::{Entry, EventId, EventKey, EventOrder, Fence, RunId, Timestamp, WorkflowName};
 use stepwell_store::{
-    Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId, InboxRow, Pressure,
-    ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket, TicketSender,
+    AgendaChange, Change, Commit, CommitError, DeliveryRow, EventKeyRow, EventRow, InboxId,
+    InboxRow, Pressure, ReadError, RunFilter, RunHead, ScheduleRow, Seen, Store, Ticket,
+    TicketSender,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -32,6 +33,19 @@ pub enum Strike {
     CrashAfter,
 }
 
+/// A promise that a store breaks, for tests of those who are to notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vice {
+    /// It acknowledges commits before they are durable.
+    AnswersEarly,
+    /// It keeps no agenda.
+    ForgetsAgenda,
+    /// It keeps no requests to runs.
+    ForgetsRequests,
+    /// It keeps events without the runs they started.
+    ForgetsRunsOfEvents,
+}
+
 /// What the disk does and when, and what it did so far.
 #[derive(Debug)]
 pub struct Script {
@@ -49,6 +63,7 @@ struct State {
     failing_reads: Vec<Range<u64>>,
     /// How long the next commits take to become durable, in milliseconds; used in turn.
     delays: VecDeque<u64>,
+    vice: Option<Vice>,
     /// Tickets nobody will ever resolve: their process died.
     never: Vec<TicketSender>,
     struck: Vec<(u64, Strike)>,
@@ -85,6 +100,11 @@ impl Script {
     /// Commits take these many milliseconds in turn, over and over; none means none.
     pub fn delay(&self, delays_ms: impl IntoIterator<Item = u64>) {
         self.lock().delays = delays_ms.into_iter().collect();
+    }
+
+    /// From here on the store has this vice.
+    pub fn corrupt(&self, vice: Vice) {
+        self.lock().vice = Some(vice);
     }
 
     /// Past so many commits the process is taken for dead.
@@ -203,6 +223,30 @@ impl Script {
     }
 }
 
+impl Vice {
+    fn spoil(self, commit: &mut Commit) {
+        match self {
+            Self::AnswersEarly => {}
+            Self::ForgetsAgenda => {
+                for append in &mut commit.appends {
+                    append.agenda = AgendaChange::default();
+                }
+            }
+            Self::ForgetsRequests => {
+                let kept = |change: &Change| !matches!(change, Change::PutInbox(..));
+                commit.changes.retain(kept);
+            }
+            Self::ForgetsRunsOfEvents => {
+                for change in &mut commit.changes {
+                    if let Change::NewEvent(row) = change {
+                        row.runs.clear();
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// One opening of a store in memory, under a [`Script`].
 #[derive(Debug, Clone)]
 pub struct SimStore {
@@ -277,7 +321,11 @@ impl Store for SimStore {
         self.memory.fence()
     }
 
-    fn commit(&self, commit: Commit) -> Ticket {
+    fn commit(&self, mut commit: Commit) -> Ticket {
+        let vice = self.script.lock().vice;
+        if let Some(vice) = vice {
+            vice.spoil(&mut commit);
+        }
         if self.script.is_dead() {
             return self.script.never();
         }
@@ -297,6 +345,9 @@ impl Store for SimStore {
                 memory.sync();
             }
         });
+        if vice == Some(Vice::AnswersEarly) {
+            return Ticket::resolved(Ok(()));
+        }
         ticket
     }
 

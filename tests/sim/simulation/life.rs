@@ -79,6 +79,9 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
     for reads in &plan.failing_reads {
         script.fail_reads(reads.clone());
     }
+    if let Some(vice) = plan.vice {
+        script.corrupt(vice);
+    }
     let world = World::new(memory.clone(), Arc::clone(&script), traced);
     let sent = plan.acts.iter().flat_map(|(_, act)| act.events());
     let mut simulation = Simulation {
@@ -358,7 +361,8 @@ impl Simulation {
                 () = tokio::time::sleep(rest) => {}
             }
             self.ask_again(engine);
-            let cut = Cut::of(&self.memory, &self.sent, clock.now());
+            let mut cut = Cut::of(&self.memory, &self.sent, clock.now());
+            cut.answered = self.world.answers().len();
             if cut.is_over() {
                 return Left::Over;
             }

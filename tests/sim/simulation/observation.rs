@@ -30,6 +30,8 @@ pub(super) struct StoredRun {
 pub(super) struct Cut {
     /// When, by the wall clock.
     pub(super) at: Timestamp,
+    /// How many answers had been given; counted at rest alone.
+    pub(super) answered: usize,
     pub(super) runs: BTreeMap<RunId, StoredRun>,
     pub(super) events: BTreeMap<EventId, EventRow>,
     pub(super) deliveries: Vec<DeliveryRow>,
@@ -93,6 +95,7 @@ impl Cut {
         let deliveries = memory.deliveries(EventOrder::BEGINNING, usize::MAX);
         Self {
             at,
+            answered: 0,
             runs,
             events,
             deliveries: deliveries

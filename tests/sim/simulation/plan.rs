@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use stepwell_store::CommitError;
 use stepwell_testkit::faulty::CommitFault;
-use stepwell_testkit::sim_store::Strike;
+use stepwell_testkit::sim_store::{Strike, Vice};
 
 use super::dice::Dice;
 use super::program::{self, KEYS, Programs};
@@ -81,6 +81,8 @@ pub(super) struct Plan {
     pub(super) delays_ms: Vec<u64>,
     pub(super) gaps: Vec<Gap>,
     pub(super) marks: bool,
+    /// What the store does wrong on purpose.
+    pub(super) vice: Option<Vice>,
     pub(super) shards: usize,
     /// How many runs a shard drives at a time, and how long they are kept at hand.
     pub(super) driven: usize,
@@ -110,6 +112,7 @@ impl Plan {
             delays_ms: draw_delays(&mut faults),
             gaps: (0..GAPS).map(|_| draw_gap(&mut faults)).collect(),
             marks: faults.chance(50),
+            vice: None,
             shards: usize::try_from(faults.within(1..=2)).unwrap(),
             driven: if faults.chance(20) { 2 } else { 1_024 },
             linger_ms: faults.pick(&[0, 50, 50, 5_000]),

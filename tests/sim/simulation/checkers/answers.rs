@@ -1,6 +1,6 @@
 //! What was acknowledged, and what came of it.
 
-use stepwell_core::{EntryBody, EventId, RunId};
+use stepwell_core::{Entry, EntryBody, EventId, RunId, StepKind};
 
 use crate::simulation::observation::Observation;
 use crate::simulation::world::Acknowledged;
@@ -61,31 +61,35 @@ pub(super) fn keys_have_one_run(observation: &Observation) -> Vec<String> {
     facts
 }
 
-/// A signal that was acknowledged is in the journal of its run, unless the run ended first.
+/// At rest a signal that was acknowledged is in the journal of its run, unless that has ended.
 pub(super) fn signals_kept(observation: &Observation) -> Vec<String> {
     let mut facts = Vec::new();
-    for answer in &observation.answers {
-        let Acknowledged::Signal(run, number) = &answer.what else {
-            continue;
-        };
-        let Some(stored) = observation.last.runs.get(run) else {
-            continue;
-        };
-        let taken = stored.journal.iter().filter(|entry| match &entry.body {
-            EntryBody::SignalReceived(fields) => fields.data.as_json() == number.to_string(),
-            EntryBody::StepSucceeded(fields) => {
-                fields.kind == stepwell_core::StepKind::Signal
-                    && fields.output.as_json() == number.to_string()
+    for cut in &observation.at_rest {
+        for answer in observation.answers.iter().take(cut.answered) {
+            let Acknowledged::Signal(run, number) = &answer.what else {
+                continue;
+            };
+            let Some(stored) = cut.runs.get(run) else {
+                continue;
+            };
+            let open = stored.head.ended_at.is_none();
+            if open && !stored.journal.iter().any(|entry| brings(entry, *number)) {
+                facts.push(format!("run {run} never got signal {number}"));
             }
-            _ => false,
-        });
-        let taken = taken.count();
-        let ended = stored.head.ended_at.is_some();
-        if taken == 0 && !ended {
-            facts.push(format!("run {run} never got signal {number}"));
         }
     }
     facts
+}
+
+/// Whether an entry is the arrival of the signal with this number.
+fn brings(entry: &Entry, number: u64) -> bool {
+    match &entry.body {
+        EntryBody::SignalReceived(fields) => fields.data.as_json() == number.to_string(),
+        EntryBody::StepSucceeded(fields) => {
+            fields.kind == StepKind::Signal && fields.output.as_json() == number.to_string()
+        }
+        _ => false,
+    }
 }
 
 /// See the checker's name.
