@@ -63,6 +63,8 @@ struct State {
     failing_reads: Vec<Range<u64>>,
     /// How long the next commits take to become durable, in milliseconds; used in turn.
     delays: VecDeque<u64>,
+    /// How long a ticket keeps to itself what it knows, in milliseconds.
+    told_after_ms: u64,
     vice: Option<Vice>,
     /// Tickets nobody will ever resolve: their process died.
     never: Vec<TicketSender>,
@@ -100,6 +102,11 @@ impl Script {
     /// Commits take these many milliseconds in turn, over and over; none means none.
     pub fn delay(&self, delays_ms: impl IntoIterator<Item = u64>) {
         self.lock().delays = delays_ms.into_iter().collect();
+    }
+
+    /// Tickets say what became of their commits so many milliseconds later.
+    pub fn tell_after(&self, ms: u64) {
+        self.lock().told_after_ms = ms;
     }
 
     /// From here on the store has this vice.
@@ -145,7 +152,13 @@ impl Script {
         failed_at.is_some_and(|at| at.elapsed() < span)
     }
 
-    /// Whether the limit of commits was reached.
+    /// The process goes on without end: it is taken for dead, and nothing more is tried.
+    pub fn exhaust(&self) {
+        self.lock().exhausted = true;
+        self.die();
+    }
+
+    /// Whether the limit of commits was reached, or another one.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.lock().exhausted
@@ -282,6 +295,21 @@ impl SimStore {
         })
     }
 
+    /// A ticket that tells as late as the script says, behind all those before it.
+    fn late(&self, ticket: Ticket) -> Ticket {
+        let told_after = self.script.lock().told_after_ms;
+        if told_after == 0 {
+            return ticket;
+        }
+        let (sender, late) = Ticket::pair();
+        tokio::spawn(async move {
+            let told = ticket.await;
+            tokio::time::sleep(Duration::from_millis(told_after)).await;
+            sender.resolve(told);
+        });
+        late
+    }
+
     fn strike(&self, commit: Commit, strike: Strike) -> Ticket {
         let why = "made to fail".to_owned();
         let unknown = || Ticket::resolved(Err(CommitError::Unknown { why: why.clone() }));
@@ -331,12 +359,12 @@ impl Store for SimStore {
         }
         let (strike, delay) = self.script.next_commit();
         if let Some(strike) = strike {
-            return self.strike(commit, strike);
+            return self.late(self.strike(commit, strike));
         }
         let ticket = self.memory.commit(commit);
         if delay == 0 {
             self.memory.sync();
-            return ticket;
+            return self.late(ticket);
         }
         let (memory, script) = (self.memory.clone(), Arc::clone(&self.script));
         tokio::spawn(async move {
@@ -348,7 +376,7 @@ impl Store for SimStore {
         if vice == Some(Vice::AnswersEarly) {
             return Ticket::resolved(Ok(()));
         }
-        ticket
+        self.late(ticket)
     }
 
     fn look_event(&self, id: &EventId) -> Result<(Option<EventRow>, Seen), ReadError> {

@@ -73,6 +73,7 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
     let script = Script::new();
     script.limit(COMMITS_MAX);
     script.delay(plan.delays_ms.iter().copied());
+    script.tell_after(plan.told_after_ms);
     for (nth, strike) in &plan.strikes {
         script.strike(*nth, strike.clone());
     }
@@ -243,6 +244,8 @@ impl Simulation {
             chance: self.chance.clone(),
             driven_per_shard: self.plan.driven,
             linger: Duration::from_millis(self.plan.linger_ms),
+            hot_wait: Duration::from_millis(self.plan.hot_wait_ms),
+            timer_horizon: Duration::from_secs(self.plan.horizon_s),
             in_flight,
             ..Options::default()
         };
@@ -411,7 +414,7 @@ impl Simulation {
 
     fn observed(mut self) -> Observation {
         if self.script.is_exhausted() {
-            self.cut_short = Some(format!("more than {COMMITS_MAX} commits"));
+            self.cut_short = Some(format!("{COMMITS_MAX} commits, or too many polls of code"));
         }
         for (_, strike) in self.script.struck() {
             self.world.saw(match strike {

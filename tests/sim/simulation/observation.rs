@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepwell_core::run::{RunState, fold};
+use stepwell_core::run::{Outcome, RunState, fold};
 use stepwell_core::{
     Entry, EntryBody, EventId, EventKey, EventOrder, RunId, StepAddress, StepKind, Timestamp,
 };
@@ -114,6 +114,15 @@ impl Cut {
 
     pub(super) fn state(&self, run: RunId) -> Option<&RunState> {
         self.runs.get(&run)?.state.as_ref().ok()
+    }
+
+    /// The run that `run` goes on as, or itself.
+    pub(super) fn goes_on_as(&self, run: RunId) -> Option<&RunState> {
+        let state = self.state(run)?;
+        match &state.outcome {
+            Some(Outcome::Continued(next)) => self.goes_on_as(*next),
+            _ => Some(state),
+        }
     }
 
     /// Whether every run has ended.

@@ -1,7 +1,9 @@
 //! What everybody in a simulation sees and writes down: bodies that begin, answers, faults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +50,9 @@ pub(super) struct Answer {
     pub(super) stored: bool,
 }
 
+/// Polls of workflow code past which a simulation is ended.
+const POLLS_MAX: u64 = 200_000;
+
 /// How long a fault may take to be heard of.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -55,6 +60,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct World {
     memory: MemoryStore,
     script: Arc<Script>,
+    polls: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -83,6 +89,7 @@ impl World {
         Arc::new(Self {
             memory,
             script,
+            polls: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
     }
@@ -128,6 +135,19 @@ impl World {
             not_durable,
         };
         inner.begun.push(begun);
+    }
+
+    /// `code`, polled no more often than a simulation takes: one that is polled for ever without a
+    /// commit is ended here, which nothing else can do.
+    pub(super) async fn bounded<F: Future + Unpin>(&self, mut code: F) -> F::Output {
+        poll_fn(|cx| {
+            if self.polls.fetch_add(1, Ordering::Relaxed) > POLLS_MAX {
+                self.script.exhaust();
+                std::panic::resume_unwind(Box::new("code is polled without end"));
+            }
+            Pin::new(&mut code).poll(cx)
+        })
+        .await
     }
 
     /// Another engine opens the store, or opens it again.

@@ -1,10 +1,13 @@
 //! How runs end: all of them, as their programs say, and no wait before its instant.
 
+use std::collections::BTreeSet;
+
 use stepwell_core::run::{Next, Outcome, next};
-use stepwell_core::{EntryBody, StepAddress, StepKind, Timestamp};
+use stepwell_core::{EntryBody, RunId, StepAddress, StepKind, Timestamp};
 
 use crate::simulation::follow::{Follower, Met};
-use crate::simulation::observation::{Cut, Observation};
+use crate::simulation::interpreter::Go;
+use crate::simulation::observation::{Cut, Observation, StoredRun};
 
 /// At rest no run has work due, or a request or an event nobody took; in the end all have ended.
 pub(super) fn none_stuck(observation: &Observation) -> Vec<String> {
@@ -51,6 +54,10 @@ pub(super) fn as_the_program_says(observation: &Observation) -> Vec<String> {
                 (!same).then(|| format!("it returned {output:?}, its program {wanted}"))
             }
             (Some(Outcome::Failed(_)), Ok(Met::Failed)) => None,
+            (Some(Outcome::Continued(next)), Ok(Met::Continues(program))) => {
+                let other = program_of(last, *next).is_none_or(|other| other != program);
+                other.then(|| format!("it goes on as {next}, which is not of program {program}"))
+            }
             (Some(Outcome::Cancelled) | None, Ok(_)) => None,
             (Some(outcome), Ok(met)) => Some(format!(
                 "it ended as {outcome:?}, its program comes to {met:?}"
@@ -61,16 +68,30 @@ pub(super) fn as_the_program_says(observation: &Observation) -> Vec<String> {
     facts
 }
 
-/// A run that was cancelled was asked to: by a client, or because of another run.
+/// The program of a run.
+fn program_of(cut: &Cut, run: RunId) -> Option<usize> {
+    let row = cut.events.get(&cut.state(run)?.started.event)?;
+    let go: Go = serde_json::from_str(row.data.as_json()).ok()?;
+    Some(go.program)
+}
+
+/// A run that was cancelled was asked to: by a client, or because of another run, or was late.
 pub(super) fn cancelled_if_asked(observation: &Observation) -> Vec<String> {
     let last = &observation.last;
+    // What is asked of a run is meant for what it goes on as.
+    let asked = observation.asked_to_end.iter();
+    let asked: BTreeSet<RunId> = asked
+        .filter_map(|run| Some(last.goes_on_as(*run)?.run))
+        .collect();
     let cancelled = last
         .states()
         .filter(|(_, _, state)| state.outcome == Some(Outcome::Cancelled));
     let unasked = cancelled.filter(|(run, stored, _)| {
-        let by_client = observation.asked_to_end.contains(run);
+        let by_client = asked.contains(run);
         let by_parent = stored.journal.iter().any(|entry| match &entry.body {
-            EntryBody::CancelRequested(fields) => fields.reason.starts_with("parent run "),
+            EntryBody::CancelRequested(fields) => {
+                fields.reason.starts_with("parent run ") || is_late(&fields.reason)
+            }
             EntryBody::RunKilled(fields) => fields.reason.starts_with("parent run "),
             _ => false,
         });
@@ -79,6 +100,25 @@ pub(super) fn cancelled_if_asked(observation: &Observation) -> Vec<String> {
     unasked
         .map(|(run, ..)| format!("run {run} is cancelled and nobody asked for it"))
         .collect()
+}
+
+/// Whether a run is cancelled because a deadline of it has passed.
+fn is_late(reason: &str) -> bool {
+    reason.starts_with("run did not ")
+}
+
+fn is_cancelled_early(stored: &StoredRun) -> bool {
+    let Ok(state) = &stored.state else {
+        return false;
+    };
+    let deadlines = [state.started.start_by, state.started.finish_by];
+    let first = deadlines.into_iter().flatten().min();
+    stored.journal.iter().any(|entry| match &entry.body {
+        EntryBody::CancelRequested(fields) if is_late(&fields.reason) => {
+            first.is_none_or(|first| entry.at < first)
+        }
+        _ => false,
+    })
 }
 
 /// Sleeps end, and waits give up, at their recorded instants or later.
@@ -92,6 +132,9 @@ pub(super) fn none_early(observation: &Observation) -> Vec<String> {
             });
             started.flatten()
         };
+        if is_cancelled_early(stored) {
+            facts.push(format!("run {run} is cancelled before it is late"));
+        }
         for entry in &stored.journal {
             let step = match &entry.body {
                 EntryBody::StepSucceeded(fields) if fields.kind == StepKind::Sleep => &fields.step,
