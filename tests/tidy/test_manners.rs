@@ -29,6 +29,18 @@ const MAY_SLEEP: &[(&str, &str)] = &[
         "tests/sim/primitives/",
         "every test there runs on a paused clock, where sleeping takes no time",
     ),
+    (
+        "tests/sim/simulation/",
+        "every seed there runs on a paused clock, where sleeping takes no time",
+    ),
+    (
+        "tests/sim/engine/passing.rs",
+        "trouble there passes on a paused clock, where sleeping takes no time",
+    ),
+    (
+        "crates/testkit/src/sim_store.rs",
+        "a disk is slow there on a paused clock, where sleeping takes no time",
+    ),
 ];
 
 /// Whether every line of a file belongs to tests.

@@ -106,7 +106,7 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
     };
     simulation.world.opens(1);
     loop {
-        let left = simulation.process();
+        let left = simulation.one_process();
         let script = Arc::clone(&simulation.script);
         simulation.world.say(|| format!("process ends: {left:?}"));
         if left == Left::Over || script.is_exhausted() || simulation.processes > 2 * GAPS {
@@ -119,7 +119,7 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
 
 impl Simulation {
     /// One process from its opening to its end.
-    fn process(&mut self) -> Left {
+    fn one_process(&mut self) -> Left {
         let turns = Turns::new();
         let still = Arc::clone(&turns);
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -200,23 +200,24 @@ fn draw_acts(dice: &mut Dice, programs: usize) -> Vec<(u64, Act)> {
         let act = Act::Kill(whom(dice));
         acts.push((at(dice), act));
     }
-    // Sent again, in the same words: some of it at once, some late.
-    let again: Vec<(u64, Act)> = acts
-        .iter()
-        .filter(|(_, act)| matches!(act, Act::Go(_) | Act::Tell { .. } | Act::Start { .. }))
-        .filter(|_| dice.chance(25))
-        .cloned()
-        .collect();
-    for (when, act) in again {
-        let later = if dice.chance(40) {
-            0
-        } else {
-            dice.below(HISTORY_MS)
-        };
-        acts.push((when + later, act));
-    }
+    let again = sent_again(dice, &acts);
+    acts.extend(again);
     acts.sort_by_key(|(when, _)| *when);
     acts
+}
+
+/// What is sent again, in the same words: some of it at once, some late.
+fn sent_again(dice: &mut Dice, acts: &[(u64, Act)]) -> Vec<(u64, Act)> {
+    let mut again = Vec::new();
+    for (when, act) in acts.iter().filter(|(_, act)| act.is_repeatable()) {
+        if !dice.chance(25) {
+            continue;
+        }
+        let at_once = dice.chance(40);
+        let later = if at_once { 0 } else { dice.below(HISTORY_MS) };
+        again.push((when + later, act.clone()));
+    }
+    again
 }
 
 fn draw_delays(dice: &mut Dice) -> Vec<u64> {

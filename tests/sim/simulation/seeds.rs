@@ -86,8 +86,12 @@ fn a_thousand_seeds_keep_every_promise() {
     let first: Vec<&str> = tally.failed.iter().take(5).map(String::as_str).collect();
     let first = first.join("\n");
     assert!(failed == 0, "{failed} of {seeds} seeds fail\n{first}");
+    // Of few seeds nothing can be said.
     let rare = super::coverage::rare(&tally.seen, seeds);
-    assert!(rare.is_empty(), "of {seeds} seeds too few have: {rare:#?}");
+    assert!(
+        seeds < SEEDS || rare.is_empty(),
+        "of {seeds} seeds too few have: {rare:#?}"
+    );
 }
 
 #[test]
