@@ -132,6 +132,7 @@ impl Simulation {
         let local = tokio::task::LocalSet::new();
         let left = runtime.block_on(turns.over(local.run_until(self.live(&turns))));
         // Everything in flight is dropped where it stands, with the runtime at hand.
+        self.script.die();
         turns.end();
         let inside = runtime.enter();
         drop(local);

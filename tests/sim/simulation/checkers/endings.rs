@@ -1,13 +1,13 @@
-//! How runs end: all of them, as their programs say, and no wait before its instant.
+//! How runs end: all of them, as their programs say, and cancelled if somebody asked.
 
 use std::collections::BTreeSet;
 
 use stepwell_core::run::{Next, Outcome, next};
-use stepwell_core::{EntryBody, RunId, StepAddress, StepKind, Timestamp};
+use stepwell_core::{EntryBody, RunId};
 
 use crate::simulation::follow::{Follower, Met};
 use crate::simulation::interpreter::Go;
-use crate::simulation::observation::{Cut, Observation, StoredRun};
+use crate::simulation::observation::{Cut, Observation};
 
 /// At rest no run has work due, or a request or an event nobody took; in the end all have ended.
 pub(super) fn none_stuck(observation: &Observation) -> Vec<String> {
@@ -103,52 +103,6 @@ pub(super) fn cancelled_if_asked(observation: &Observation) -> Vec<String> {
 }
 
 /// Whether a run is cancelled because a deadline of it has passed.
-fn is_late(reason: &str) -> bool {
+pub(super) fn is_late(reason: &str) -> bool {
     reason.starts_with("run did not ")
-}
-
-fn is_cancelled_early(stored: &StoredRun) -> bool {
-    let Ok(state) = &stored.state else {
-        return false;
-    };
-    let deadlines = [state.started.start_by, state.started.finish_by];
-    let first = deadlines.into_iter().flatten().min();
-    stored.journal.iter().any(|entry| match &entry.body {
-        EntryBody::CancelRequested(fields) if is_late(&fields.reason) => {
-            first.is_none_or(|first| entry.at < first)
-        }
-        _ => false,
-    })
-}
-
-/// Sleeps end, and waits give up, at their recorded instants or later.
-pub(super) fn none_early(observation: &Observation) -> Vec<String> {
-    let mut facts = Vec::new();
-    for (run, stored) in &observation.last.runs {
-        let until = |step: &StepAddress| -> Option<Timestamp> {
-            let started = stored.journal.iter().find_map(|entry| match &entry.body {
-                EntryBody::WaitStarted(fields) if fields.step == *step => Some(fields.until),
-                _ => None,
-            });
-            started.flatten()
-        };
-        if is_cancelled_early(stored) {
-            facts.push(format!("run {run} is cancelled before it is late"));
-        }
-        for entry in &stored.journal {
-            let step = match &entry.body {
-                EntryBody::StepSucceeded(fields) if fields.kind == StepKind::Sleep => &fields.step,
-                EntryBody::WaitTimedOut(fields) => &fields.step,
-                _ => continue,
-            };
-            let until = until(step);
-            if until.is_none_or(|until| entry.at < until) {
-                let at = entry.at.as_ms();
-                facts.push(format!(
-                    "run {run}: {step} ended at {at}, it was until {until:?}"
-                ));
-            }
-        }
-    }
-    facts
 }
