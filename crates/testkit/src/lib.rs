@@ -11,5 +11,5 @@ pub mod wait;
 
 pub use faulty::{CommitFault, FaultyStore};
 pub use memory::MemoryStore;
-pub use sim_store::{Script, SimStore, Strike, Vice};
+pub use sim_store::{Fate, SimStore, Strike, Vice};
 pub use turns::Turns;

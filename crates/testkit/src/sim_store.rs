@@ -1,7 +1,7 @@
-//! A store on virtual time whose disk is slow, fails and loses power as a script says.
+//! A store on virtual time whose disk is slow and fails, and whose process dies, as its fate says.
 //!
 //! Commits take their place at once and become durable a drawn while later, several together, as
-//! behind a log that syncs. One script goes through all openings of one store: it counts commits
+//! behind a log that syncs. One fate spans all openings of one store: it counts commits
 //! and reads from the first of them on.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,7 +48,7 @@ pub enum Vice {
 
 /// What the disk does and when, and what it did so far.
 #[derive(Debug)]
-pub struct Script {
+pub struct Fate {
     state: Mutex<State>,
     /// Set when the process is dead: nothing more becomes durable.
     dead: watch::Sender<bool>,
@@ -75,7 +75,7 @@ struct State {
     exhausted: bool,
 }
 
-impl Script {
+impl Fate {
     /// A disk that does what it should and is quick.
     #[must_use]
     pub fn new() -> Arc<Self> {
@@ -188,7 +188,7 @@ impl Script {
     /// Resolves when the process is dead.
     pub async fn died(&self) {
         let mut dead = self.dead.subscribe();
-        // The sender lives as long as this script.
+        // The sender lives as long as this fate.
         drop(dead.wait_for(|dead| *dead).await);
     }
 
@@ -267,21 +267,21 @@ impl Vice {
     }
 }
 
-/// One opening of a store in memory, under a [`Script`].
+/// One opening of a store in memory, under a [`Fate`].
 #[derive(Debug, Clone)]
 pub struct SimStore {
     memory: MemoryStore,
-    script: Arc<Script>,
+    fate: Arc<Fate>,
     turns: Arc<Turns>,
 }
 
 impl SimStore {
-    /// `memory`, which holds its commits until they are synced, under `script`.
+    /// `memory`, which holds its commits until they are synced, under `fate`.
     #[must_use]
-    pub fn new(memory: MemoryStore, script: Arc<Script>, turns: Arc<Turns>) -> Self {
+    pub fn new(memory: MemoryStore, fate: Arc<Fate>, turns: Arc<Turns>) -> Self {
         Self {
             memory,
-            script,
+            fate,
             turns,
         }
     }
@@ -297,14 +297,14 @@ impl SimStore {
         read: impl FnOnce(&MemoryStore) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         self.turns.take(|| {
-            self.script.read()?;
+            self.fate.read()?;
             read(&self.memory)
         })
     }
 
-    /// A ticket that tells as late as the script says, behind all those before it.
+    /// A ticket that tells as late as the fate says, behind all those before it.
     fn late(&self, ticket: Ticket) -> Ticket {
-        let told_after = self.script.lock().told_after_ms;
+        let told_after = self.fate.lock().told_after_ms;
         if told_after == 0 {
             return ticket;
         }
@@ -338,14 +338,14 @@ impl SimStore {
                 unknown()
             }
             Strike::CrashBefore => {
-                self.script.die();
-                self.script.never()
+                self.fate.die();
+                self.fate.never()
             }
             Strike::CrashAfter => {
                 drop(self.memory.commit(commit));
                 self.memory.sync();
-                self.script.die();
-                self.script.never()
+                self.fate.die();
+                self.fate.never()
             }
         }
     }
@@ -357,14 +357,14 @@ impl Store for SimStore {
     }
 
     fn commit(&self, mut commit: Commit) -> Ticket {
-        let vice = self.script.lock().vice;
+        let vice = self.fate.lock().vice;
         if let Some(vice) = vice {
             vice.spoil(&mut commit);
         }
-        if self.script.is_dead() {
-            return self.script.never();
+        if self.fate.is_dead() {
+            return self.fate.never();
         }
-        let (strike, delay) = self.script.next_commit();
+        let (strike, delay) = self.fate.next_commit();
         if let Some(strike) = strike {
             return self.late(self.strike(commit, strike));
         }
@@ -373,10 +373,10 @@ impl Store for SimStore {
             self.memory.sync();
             return self.late(ticket);
         }
-        let (memory, script) = (self.memory.clone(), Arc::clone(&self.script));
+        let (memory, fate) = (self.memory.clone(), Arc::clone(&self.fate));
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
-            if !script.is_dead() {
+            if !fate.is_dead() {
                 memory.sync();
             }
         });

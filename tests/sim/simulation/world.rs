@@ -12,7 +12,7 @@ use stepwell_core::run::{StepOutcome, StepProgress, fold};
 use stepwell_core::{Entry, EventId, RunId, StepAddress};
 use stepwell_store::Store as _;
 use stepwell_testkit::memory::MemoryStore;
-use stepwell_testkit::sim_store::Script;
+use stepwell_testkit::sim_store::Fate;
 
 /// A body that began, and what the store held in that moment.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// Shared by the engine's workflow, the clients and the one who runs the simulation.
 pub(super) struct World {
     memory: MemoryStore,
-    script: Arc<Script>,
+    fate: Arc<Fate>,
     polls: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -81,14 +81,14 @@ struct Inner {
 }
 
 impl World {
-    pub(super) fn new(memory: MemoryStore, script: Arc<Script>, traced: bool) -> Arc<Self> {
+    pub(super) fn new(memory: MemoryStore, fate: Arc<Fate>, traced: bool) -> Arc<Self> {
         let inner = Inner {
             lines: traced.then(Vec::new),
             ..Inner::default()
         };
         Arc::new(Self {
             memory,
-            script,
+            fate,
             polls: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
@@ -101,7 +101,7 @@ impl World {
 
     /// A body begins; in a process that is dead it never does.
     pub(super) async fn begins(&self, opening: u64, attempt: &Attempt) {
-        if self.script.is_dead() {
+        if self.fate.is_dead() {
             return pending().await;
         }
         let (run, step) = (attempt.run(), attempt.step().clone());
@@ -122,14 +122,14 @@ impl World {
             .collect();
         self.saw("body");
         self.say(|| format!("{run} {step} attempt {} begins", attempt.number()));
-        let faults = self.script.struck().len() as u64 + self.script.failed_reads();
+        let faults = self.fate.struck().len() as u64 + self.fate.failed_reads();
         let mut inner = self.lock();
         let begun = Begun {
             run,
             step,
             attempt: attempt.number(),
             epoch: inner.epoch + faults,
-            shaken: self.script.failed_within(HEARD_WITHIN),
+            shaken: self.fate.failed_within(HEARD_WITHIN),
             fenced: opening != inner.opening,
             recorded,
             not_durable,
@@ -142,7 +142,7 @@ impl World {
     pub(super) async fn bounded<F: Future + Unpin>(&self, mut code: F) -> F::Output {
         poll_fn(|cx| {
             if self.polls.fetch_add(1, Ordering::Relaxed) > POLLS_MAX {
-                self.script.exhaust();
+                self.fate.exhaust();
                 std::panic::resume_unwind(Box::new("code is polled without end"));
             }
             Pin::new(&mut code).poll(cx)
