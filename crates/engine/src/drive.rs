@@ -15,9 +15,10 @@ use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, due_at, next
 use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
 use stepwell_store::{Change, Commit, ReadError, RunHead, Seen};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::gate::ALONE_AT_MOST;
-use crate::host::{HostHandle, Loaded, Rest, RunHost, Stop, read_requests};
+use crate::host::{HostHandle, Loaded, READ_AGAIN_AFTER, Rest, RunHost, Stop, read_requests};
 use crate::operator::{blocking, folded};
 use crate::shared::Shared;
 use crate::watched::Watched;
@@ -58,9 +59,6 @@ enum Replay {
     /// See [`Left::LetGo`].
     LetGo,
 }
-
-/// How long a run waits when the store could not be read for it.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Drives `run` until it parks or ends.
 pub(crate) async fn drive(
@@ -108,7 +106,11 @@ async fn session(
         }
         let now = shared.clock.now();
         let left = match host.with_state(|state| next(state, now))? {
-            _ if !heard => Left::Parked(Some(now.after(READ_AGAIN_AFTER))),
+            _ if !heard => {
+                // Not at once: the drive after this one reads them in any case.
+                requests.waiting.set(false);
+                Left::Parked(Some(now.after(READ_AGAIN_AFTER)))
+            }
             Next::Done => Left::Ended,
             Next::Held => Left::Parked(None),
             Next::Await => Left::Parked(None),
@@ -212,7 +214,6 @@ async fn replay(
         }
         Polled::Stopped(Stop::Reconsider) => Replay::Reconsider,
         Polled::Stopped(Stop::Refold) => Replay::Again,
-        Polled::Stopped(Stop::Unreadable) => Replay::Unreadable,
         Polled::Stopped(Stop::LetGo) => Replay::LetGo,
     }
 }
@@ -240,6 +241,8 @@ async fn poll_code(
     let mut code = std::pin::pin!(Watched::new(run, contained));
     let mut in_company = std::pin::pin!(tokio::time::sleep(ALONE_AT_MOST));
     let mut alone = true;
+    // When requests that could not be read are looked at again.
+    let mut again_at = None;
     loop {
         let rest = host.rest();
         if parks(shared, rest) {
@@ -261,9 +264,10 @@ async fn poll_code(
                 });
             }
             () = requests.stirred.notified() => {
-                if !take_requests(shared, host, requests).await {
-                    host.stop(Stop::Unreadable);
-                }
+                again_at = later_unless(take_requests(shared, host, requests).await);
+            }
+            () = come(again_at) => {
+                again_at = later_unless(take_requests(shared, host, requests).await);
             }
             durable = host.durable(), if host.is_ahead() => {
                 if let Err(error) = durable {
@@ -307,7 +311,19 @@ async fn reached(shared: &Shared, at: Option<Timestamp>) {
     tokio::time::sleep(wait).await;
 }
 
-/// Takes what was left for the run; whether it could be read.
+/// When to look again at what could not be read.
+fn later_unless(read: bool) -> Option<Instant> {
+    (!read).then(|| Instant::now() + READ_AGAIN_AFTER)
+}
+
+async fn come(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+/// Takes what was left for the run; whether it could be read. What could not still waits.
 async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requests) -> bool {
     requests.waiting.set(false);
     let Some(run) = host.with_state(|state| state.run) else {
@@ -328,7 +344,9 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
         Err(error) => {
             tracing::error!(%run, %error, "requests left for the run cannot be read");
             // A damaged request is reported, and the run goes on without it.
-            !matches!(error, ReadError::Failed { .. })
+            let passes = matches!(error, ReadError::Failed { .. });
+            requests.waiting.set(passes);
+            !passes
         }
     }
 }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use stepwell::{RetryPolicy, StepAddress, Timestamp};
 use stepwell_core::run::{Command, Delivery, Reply, RunState, RunStatus, decide};
@@ -43,11 +44,12 @@ pub(crate) enum Stop {
     Reconsider,
     /// A commit was refused: what is in memory is not what is stored.
     Refold,
-    /// What the code asks for cannot be read now, which says nothing about the run.
-    Unreadable,
     /// The engine lets go of the run: it is shutting down, or the store stopped.
     LetGo,
 }
+
+/// How long a run waits when the store could not be read for it.
+pub(crate) const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What follows once everything ordered so far is durable.
 pub(crate) enum After {

@@ -12,7 +12,7 @@ use stepwell_core::{
 };
 use stepwell_store::{Change, InboxRow, Seen};
 
-use super::{After, More, RunHost};
+use super::{After, More, READ_AGAIN_AFTER, RunHost};
 use crate::calls::{check_signal, resolve};
 use crate::inbox::next_id;
 use crate::intake::{NewEvent, Prepared, REQUEST_BYTES_MAX, check_one};
@@ -80,14 +80,15 @@ impl RunHost {
     ) -> Result<(), Failure> {
         check_signal(&self.shared, &name, &data).map_err(impossible)?;
         let busy = self.busy();
-        let run = match resolve(&self.shared, run).await {
-            Ok(run) => run,
-            Err(stepwell::SendError::NotFound { why }) => return Err(impossible(why)),
-            Err(error) => {
-                // The store says nothing of the run that is meant: the code is run again.
-                tracing::error!(run = %self.run, %error, "run to be signalled cannot be looked up");
-                self.stop(super::Stop::Unreadable);
-                return Ok(());
+        let run = loop {
+            match resolve(&self.shared, run.clone()).await {
+                Ok(run) => break run,
+                Err(stepwell::SendError::NotFound { why }) => return Err(impossible(why)),
+                Err(error) => {
+                    // The store says nothing of the run that is meant: it is looked up again.
+                    tracing::error!(run = %self.run, %error, "run to be signalled cannot be looked up");
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                }
             }
         };
         drop(busy);

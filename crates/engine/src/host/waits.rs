@@ -10,7 +10,7 @@ use stepwell_core::{
 };
 use stepwell_store::{Change, EventKeyRow, EventRow, InboxId, InboxRow, ReadError, Store};
 
-use super::{More, RunHost, Stop};
+use super::{More, READ_AGAIN_AFTER, RunHost, Stop};
 use crate::inbox::next_id;
 use crate::intake::awaited;
 use crate::operator::blocking;
@@ -128,9 +128,10 @@ impl RunHost {
             let found = match self.look(&ask, key).await {
                 Ok(found) => found,
                 Err(error) => {
+                    // Bodies of other branches go on meanwhile, and are recorded.
                     tracing::error!(run = %self.run, %error, "events cannot be read");
-                    self.stop(Stop::Unreadable);
-                    return Ok(());
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                    continue;
                 }
             };
             let places = table.lock();
