@@ -10,9 +10,11 @@ mod apply;
 mod command;
 mod decide;
 mod delivery;
+mod forked;
 mod lines;
 mod next;
 mod outward;
+mod reopening;
 mod state;
 mod waiters;
 
@@ -23,12 +25,13 @@ pub use command::{
 };
 pub use decide::{begin, decide};
 pub use delivery::{Delivery, Turn};
+pub use forked::{Again, CannotFork, ForkPlan, fork_at};
 pub use lines::{Line, Lines, Standing};
 pub use next::{Next, deadline, due_at, next};
 pub use outward::{Outward, outward};
 pub use state::{
-    Awaiting, Cancel, Child, Fork, Outcome, RunState, RunStatus, Shape, StepOutcome, StepProgress,
-    StepState, Suspicion, Wait,
+    Awaiting, Cancel, Child, Fork, Outcome, Pause, RunState, RunStatus, Shape, StepOutcome,
+    StepProgress, StepState, Suspicion, Wait,
 };
 
 #[cfg(test)]

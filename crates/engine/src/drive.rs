@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use stepwell::host::panic_message;
-use stepwell::{Step, Workflow};
+use stepwell::{Registry, Step, Workflow};
+use stepwell_core::entry::RunStarted;
 use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, due_at, next};
 use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
 use stepwell_store::{Change, Commit, ReadError, RunHead, Seen};
@@ -160,14 +161,16 @@ async fn replay(
     input: &mut Option<Payload>,
     requests: &Rc<Requests>,
 ) -> Replay {
-    let named = host.with_state(|state| (state.run, state.started.workflow.clone()));
-    let Some((run, name)) = named else {
+    let Some(started) = host.with_state(|state| state.started.clone()) else {
         return Replay::Again;
     };
-    let Some(workflow) = shared.registry.get(&name).cloned() else {
-        let reason = QuarantineReason::UnknownWorkflow { workflow: name };
-        host.ask(Command::Quarantine(reason));
-        return Replay::Reconsider;
+    let run = host.run();
+    let workflow = match code_of(&shared.registry, &started) {
+        Ok(workflow) => Arc::clone(workflow),
+        Err(reason) => {
+            host.ask(Command::Quarantine(reason));
+            return Replay::Reconsider;
+        }
     };
     let input = match input.clone() {
         Some(known) => known,
@@ -215,6 +218,19 @@ async fn replay(
         Polled::Stopped(Stop::Refold) => Replay::Again,
         Polled::Stopped(Stop::LetGo) => Replay::LetGo,
     }
+}
+
+/// The code a run goes on with: of the version that began it.
+pub(crate) fn code_of<'r>(
+    registry: &'r Registry,
+    started: &RunStarted,
+) -> Result<&'r Arc<dyn Workflow>, QuarantineReason> {
+    let (workflow, version) = (started.workflow.clone(), started.version);
+    if registry.get(&workflow).is_none() {
+        return Err(QuarantineReason::UnknownWorkflow { workflow });
+    }
+    let code = registry.version(&workflow, version);
+    code.ok_or(QuarantineReason::UnknownVersion { workflow, version })
 }
 
 enum Polled {

@@ -88,6 +88,8 @@ struct Inner {
     shown: (RunStatus, Option<Timestamp>),
     agenda: Option<Timestamp>,
     stop: Option<Stop>,
+    /// A pause ended: code that was told to hold is begun anew, once its bodies have ended.
+    resumed: bool,
     /// How far results were handed to the code of this replay.
     delivery: Delivery,
     /// Lines whose code is over in this replay.
@@ -132,6 +134,7 @@ impl RunHost {
                 shown: shown(&state),
                 agenda,
                 stop: None,
+                resumed: false,
                 delivery: Delivery::default(),
                 left: Vec::new(),
                 asking: BTreeMap::new(),
@@ -173,6 +176,7 @@ impl RunHost {
     pub(crate) fn restart(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.stop = None;
+        inner.resumed = false;
         inner.delivery = Delivery::default();
         inner.left.clear();
         inner.asking.clear();

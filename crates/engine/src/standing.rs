@@ -117,7 +117,7 @@ fn waits(state: &RunState, journal: &[Entry]) -> Vec<OpenWait> {
             | StepProgress::Forked(_)
             | StepProgress::Done(_) => return None,
         };
-        if state.held(&step.branch) {
+        if state.stands_still(&step.branch) {
             return None;
         }
         Some(OpenWait {
@@ -161,6 +161,8 @@ fn end_asked(journal: &[Entry], inbox: &[InboxRow]) -> Option<EndAsked> {
         | InboxRow::Resume
         | InboxRow::Event { .. }
         | InboxRow::Signal { .. }
+        | InboxRow::Pause { .. }
+        | InboxRow::Retry { .. }
         | InboxRow::ChildEnded { .. } => None,
     });
     match (taken_up, left) {

@@ -67,6 +67,7 @@ pub(crate) fn put_together(shared: &Shared, start: Start<'_>, now: Timestamp) ->
         start_at,
         start_by: start_within.map(|limit| from.after(limit)),
         finish_by: finish_within.map(|limit| from.after(limit)),
+        forked: None,
     };
     let entries = vec![begin(started, now)];
     let state = match fold(run, &entries) {

@@ -52,6 +52,7 @@ impl Step {
     /// Ends this run and goes on as a new one of the same workflow with `input` and an empty
     /// journal: for what goes round for ever. Never returns; call it on the workflow's own line.
     ///
+    /// The new run begins on the highest version of the workflow's code that is registered.
     /// Whoever waits for this run waits for the new one; deadlines and the parent go with it.
     ///
     /// # Errors
@@ -76,6 +77,7 @@ struct Asked<'a> {
     step: &'a mut Step,
     address: Result<StepAddress, StepNameError>,
     workflow: &'static str,
+    version: u32,
     input: Result<String, String>,
     close: ParentClose,
     options: StartOptions,
@@ -93,6 +95,7 @@ impl<'a> Asked<'a> {
             step,
             address,
             workflow: workflow.name(),
+            version: workflow.version(),
             input: serde_json::to_string(input).map_err(|error| error.to_string()),
             close,
             options: StartOptions::default(),
@@ -107,6 +110,7 @@ impl<'a> Asked<'a> {
             step,
             address,
             workflow,
+            version,
             input,
             close,
             options,
@@ -119,6 +123,7 @@ impl<'a> Asked<'a> {
                 let ask = ChildAsk {
                     step: address.clone(),
                     workflow,
+                    version,
                     input: Payload::from_json(input),
                     detached: kind == StepKind::Start,
                     close,

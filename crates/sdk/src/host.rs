@@ -61,6 +61,8 @@ pub struct ChildAsk {
     pub step: StepAddress,
     /// Its workflow.
     pub workflow: &'static str,
+    /// The version of the handle it was started by.
+    pub version: u32,
     /// Its input.
     pub input: Payload,
     /// Whether code goes on at once.

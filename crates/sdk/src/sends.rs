@@ -128,6 +128,7 @@ impl Step {
                 Reply::Park { .. } | Reply::Wait { .. } => self.host().stirred(address).await,
                 Reply::Stop
                 | Reply::Hold
+                | Reply::Patched(_)
                 | Reply::Accepted
                 | Reply::Fork { .. }
                 | Reply::Judge { .. } => pending::<()>().await,

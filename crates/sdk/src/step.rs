@@ -31,6 +31,8 @@ pub struct Step {
     branch: Arc<str>,
     uses: BTreeMap<Arc<str>, u32>,
     passed: usize,
+    /// What this line, or one it was forked from, was told of changes in this replay.
+    patches: BTreeMap<String, bool>,
 }
 
 impl std::fmt::Debug for Step {
@@ -48,6 +50,7 @@ impl Step {
             branch: Arc::from(""),
             uses: BTreeMap::new(),
             passed: 0,
+            patches: BTreeMap::new(),
         }
     }
 
@@ -58,12 +61,23 @@ impl Step {
             branch: path,
             uses: BTreeMap::new(),
             passed: 0,
+            patches: self.patches.clone(),
         }
     }
 
     /// The path of this line.
     pub(crate) fn branch(&self) -> &Arc<str> {
         &self.branch
+    }
+
+    /// What this line was told of a change.
+    pub(crate) fn answered(&self, patch: &str) -> Option<bool> {
+        self.patches.get(patch).copied()
+    }
+
+    /// Keeps what this line was told of a change: the first answer holds.
+    pub(crate) fn answer(&mut self, patch: &str, applies: bool) {
+        self.patches.insert(patch.to_owned(), applies);
     }
 
     /// The code got past one more step of this line.
@@ -200,6 +214,7 @@ impl Step {
                 // it stands.
                 Reply::Stop
                 | Reply::Hold
+                | Reply::Patched(_)
                 | Reply::Accepted
                 | Reply::Fork { .. }
                 | Reply::Judge { .. } => pending::<()>().await,

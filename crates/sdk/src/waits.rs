@@ -111,7 +111,11 @@ impl Step {
                     let accepted = matches(&data);
                     self.host().ask(Command::Judge { step, accepted });
                 }
-                Reply::Stop | Reply::Hold | Reply::Accepted | Reply::Fork { .. } => {
+                Reply::Stop
+                | Reply::Hold
+                | Reply::Patched(_)
+                | Reply::Accepted
+                | Reply::Fork { .. } => {
                     pending::<()>().await;
                 }
             }

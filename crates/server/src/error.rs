@@ -121,7 +121,7 @@ pub enum ApiError {
         /// Its status.
         status: &'static str,
         /// What would have to hold.
-        why: &'static str,
+        why: String,
     },
     /// A stored value is not what was written.
     #[error("{0}: run `stepwell journal verify` to see how far the damage goes")]

@@ -119,7 +119,7 @@ pub enum InboxRow {
         /// The reason given, possibly nothing.
         reason: String,
     },
-    /// Release the run from quarantine.
+    /// Release the run from quarantine or from a pause.
     Resume,
     /// End the run where it stands.
     Kill {
@@ -150,5 +150,15 @@ pub enum InboxRow {
         step: StepAddress,
         /// How.
         outcome: ChildOutcome,
+    },
+    /// Let nothing new of the run begin.
+    Pause {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Have what failed tried again.
+    Retry {
+        /// The reason given, possibly nothing.
+        reason: String,
     },
 }

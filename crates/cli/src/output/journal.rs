@@ -30,6 +30,10 @@ pub(crate) fn cells(entry: &EntryJson) -> [String; 6] {
     ]
 }
 
+fn or_nothing(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
 /// What is worth knowing of an entry beside its kind and step.
 fn what(entry: &EntryJson) -> String {
     let output = || {
@@ -65,9 +69,15 @@ fn what(entry: &EntryJson) -> String {
             };
             format!("in flight when the engine died{company}")
         }
-        EntryKind::CancelRequested | EntryKind::Quarantined => {
-            entry.reason.clone().unwrap_or_default()
+        EntryKind::CancelRequested
+        | EntryKind::Quarantined
+        | EntryKind::Paused
+        | EntryKind::RunKilled
+        | EntryKind::Retried => {
+            let said = format!("{} {}", entry.steps.join(", "), or_nothing(&entry.reason));
+            said.trim().to_owned()
         }
+        EntryKind::Patched => or_nothing(&entry.patch).to_owned(),
         EntryKind::WaitStarted | EntryKind::ChildStarted => {
             let on = entry.waits_for.clone().or_else(|| entry.child.clone());
             let until = entry.until.map(|at| format!(" until {at}"));
@@ -77,16 +87,8 @@ fn what(entry: &EntryJson) -> String {
             let event = entry.event.as_deref().unwrap_or("unknown");
             format!("event {event} {}", output())
         }
-        EntryKind::SignalReceived => {
-            format!(
-                "{} {}",
-                entry.signal.as_deref().unwrap_or_default(),
-                output()
-            )
-        }
-        EntryKind::ForkStarted => {
-            format!("{} branches", entry.branches.unwrap_or_default())
-        }
+        EntryKind::SignalReceived => format!("{} {}", or_nothing(&entry.signal), output()),
+        EntryKind::ForkStarted => format!("{} branches", entry.branches.unwrap_or_default()),
         EntryKind::BranchEnded => {
             format!(
                 "branch {} {}{}",
@@ -96,10 +98,7 @@ fn what(entry: &EntryJson) -> String {
             )
         }
         EntryKind::UndoStarted => error(),
-        EntryKind::RunContinued => {
-            format!("as run {}", entry.child.as_deref().unwrap_or_default())
-        }
-        EntryKind::RunKilled => entry.reason.clone().unwrap_or_default(),
+        EntryKind::RunContinued => format!("as run {}", or_nothing(&entry.child)),
         EntryKind::WaitTimedOut | EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
     }
 }

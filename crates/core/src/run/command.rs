@@ -1,5 +1,7 @@
 //! Requests to a run, and how they are answered.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Awaited, ChildStarted, Entry, Failure, QuarantineReason, StepKind, WaitOn};
@@ -90,8 +92,27 @@ pub enum Command {
     ConcludeCancel,
     /// The engine cannot go on with the run.
     Quarantine(QuarantineReason),
-    /// A person releases the run from quarantine.
+    /// A person releases the run from quarantine or from a pause.
     Resume,
+    /// A person holds the run.
+    Pause {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// A person has what failed tried again, or what backs off tried at once.
+    Retry {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Code asks whether a change applies to this run.
+    Patch {
+        /// The line that asks.
+        branch: Arc<str>,
+        /// The name of the change.
+        patch: String,
+        /// How many steps of the line the code passed.
+        position: usize,
+    },
 }
 
 /// See [`Command::StartStep`].
@@ -250,8 +271,11 @@ pub enum Reply {
         /// What a scope is recorded to have failed with, whatever its body does this time.
         failed: Option<Failure>,
     },
-    /// Nothing new begins on this line: it is being cancelled, or lost its race.
+    /// Nothing new begins on this line: it is being cancelled, or lost its race, or the run is
+    /// paused.
     Hold,
+    /// Whether the change asked about applies.
+    Patched(bool),
     /// Stop polling the workflow: the run is cancelled, quarantined or over.
     Stop,
     /// Done as asked.
@@ -270,9 +294,9 @@ pub enum Refusal {
     /// The run is in quarantine and only `Resume` is accepted.
     #[error("run is quarantined: resume it first")]
     Quarantined,
-    /// `Resume` for a run that is not in quarantine.
-    #[error("run is {status}, not quarantined: there is nothing to resume")]
-    NotQuarantined {
+    /// `Resume` for a run that nobody holds.
+    #[error("run is {status}, neither paused nor quarantined: there is nothing to resume")]
+    NotHeld {
         /// What it is instead.
         status: RunStatus,
     },
@@ -322,6 +346,29 @@ pub enum Refusal {
         /// The signal's name.
         name: String,
     },
+    /// `Retry` for a run of which nothing failed.
+    #[error("run is {status}: only what failed, or backs off after a failure, is retried")]
+    NothingToRetry {
+        /// What it is.
+        status: RunStatus,
+    },
+    /// `Retry` of a failure that code went on from before it failed.
+    #[error("step {step} failed and others came after it: fork the run from there instead")]
+    FailedBefore {
+        /// The step.
+        step: StepAddress,
+    },
+    /// `Retry` of what cannot be done again under the same keys.
+    #[error("{kind} {step} cannot be tried again in this run: fork the run from it instead")]
+    NotAgain {
+        /// The step.
+        step: StepAddress,
+        /// The kind of call.
+        kind: &'static str,
+    },
+    /// `Pause` of a run that is being cancelled.
+    #[error("run is being cancelled: it is not paused any more")]
+    Cancelling,
     /// `ConcludeCancel` without a request.
     #[error("no cancellation of the run was asked for")]
     NotCancelling,

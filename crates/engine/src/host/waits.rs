@@ -44,6 +44,8 @@ impl RunHost {
             InboxRow::Cancel { reason } => Some(Command::RequestCancel { reason }),
             InboxRow::Resume => Some(Command::Resume),
             InboxRow::Kill { reason } => Some(Command::Kill { reason }),
+            InboxRow::Pause { reason } => Some(Command::Pause { reason }),
+            InboxRow::Retry { reason } => Some(Command::Retry { reason }),
             InboxRow::Signal { name, data } => Some(Command::Signal { name, data }),
             InboxRow::ChildEnded { step, outcome, .. } => self
                 .awaited_child(&step)
@@ -269,6 +271,8 @@ pub(crate) fn read_requests(
             | InboxRow::Resume
             | InboxRow::Kill { .. }
             | InboxRow::Signal { .. }
+            | InboxRow::Pause { .. }
+            | InboxRow::Retry { .. }
             | InboxRow::ChildEnded { .. } => None,
         };
         requests.push(Request { id, row, event });

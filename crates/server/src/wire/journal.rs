@@ -56,7 +56,7 @@ pub struct EntryJson {
     /// The database whose transaction carried a step's effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// Why: of a quarantine or a cancellation.
+    /// Why: of a quarantine, a cancellation, a pause, a retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Of a recovery: whether the run was the only one being driven.
@@ -89,6 +89,15 @@ pub struct EntryJson {
     /// Of the start of a run: the run that waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Of a change of the code: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// Of a retry: the steps that are tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// Of the start of a run: the run it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<String>,
 }
 
 /// What an entry says happened.
@@ -115,7 +124,7 @@ pub enum EntryKind {
     RunCancelled,
     /// The run is untouched until a person decides.
     Quarantined,
-    /// A person released the run from quarantine.
+    /// A person released the run from quarantine or from a pause.
     Resumed,
     /// The run waits for an instant, an event or a signal.
     WaitStarted,
@@ -141,6 +150,12 @@ pub enum EntryKind {
     RunContinued,
     /// The run was ended where it stood.
     RunKilled,
+    /// A change of the code applies to the run.
+    Patched,
+    /// A person holds the run.
+    Paused,
+    /// A person had what failed tried again.
+    Retried,
 }
 
 impl EntryKind {
@@ -171,6 +186,9 @@ impl EntryKind {
             Self::UndoStarted => "undo-started",
             Self::RunContinued => "run-continued",
             Self::RunKilled => "run-killed",
+            Self::Patched => "patched",
+            Self::Paused => "paused",
+            Self::Retried => "retried",
         }
     }
 }
@@ -274,6 +292,9 @@ impl EntryJson {
             branch: None,
             signal: None,
             parent: None,
+            patch: None,
+            steps: Vec::new(),
+            forked_from: None,
         }
     }
 
@@ -304,6 +325,7 @@ impl From<Entry> for EntryJson {
                 version: Some(started.version),
                 parent: started.parent.map(|parent| parent.run.to_string()),
                 until: started.start_at.map(Instant),
+                forked_from: started.forked.map(|forked| forked.run.to_string()),
                 ..bare(EntryKind::RunStarted)
             },
             EntryBody::StepSucceeded(done) => Self {
@@ -333,15 +355,12 @@ impl From<Entry> for EntryJson {
                 retry_at: Some(failed.retry_at.into()),
                 ..bare(EntryKind::AttemptFailed)
             },
-            EntryBody::CancelRequested(cancel) => Self {
-                reason: Some(cancel.reason),
-                ..bare(EntryKind::CancelRequested)
-            },
-            EntryBody::Quarantined(held) => Self {
-                reason: Some(held.reason.to_string()),
-                ..bare(EntryKind::Quarantined)
-            },
-            EntryBody::Resumed => bare(EntryKind::Resumed),
+            body @ (EntryBody::CancelRequested(_)
+            | EntryBody::Quarantined(_)
+            | EntryBody::Resumed
+            | EntryBody::Patched(_)
+            | EntryBody::Paused(_)
+            | EntryBody::Retried(_)) => of_intervention(body, bare),
             body @ (EntryBody::RunCompleted(_)
             | EntryBody::RunFailed(_)
             | EntryBody::RunCancelled
@@ -358,6 +377,35 @@ impl From<Entry> for EntryJson {
             | EntryBody::BranchEnded(_)
             | EntryBody::UndoStarted(_)) => of_lines(body, bare),
         }
+    }
+}
+
+/// What people, the engine and a change of the code do to a run.
+fn of_intervention(body: EntryBody, bare: impl Fn(EntryKind) -> EntryJson) -> EntryJson {
+    match body {
+        EntryBody::CancelRequested(cancel) => EntryJson {
+            reason: Some(cancel.reason),
+            ..bare(EntryKind::CancelRequested)
+        },
+        EntryBody::Quarantined(held) => EntryJson {
+            reason: Some(held.reason.to_string()),
+            ..bare(EntryKind::Quarantined)
+        },
+        EntryBody::Patched(patched) => EntryJson {
+            patch: Some(patched.patch),
+            ..bare(EntryKind::Patched)
+        },
+        EntryBody::Paused(paused) => EntryJson {
+            reason: Some(paused.reason),
+            ..bare(EntryKind::Paused)
+        },
+        EntryBody::Retried(retried) => EntryJson {
+            reason: Some(retried.reason),
+            steps: retried.steps.iter().map(ToString::to_string).collect(),
+            ..bare(EntryKind::Retried)
+        },
+        // The caller hands over one more, which has no fields.
+        _ => bare(EntryKind::Resumed),
     }
 }
 

@@ -105,6 +105,7 @@ fn doing(run: &RunJson) -> String {
             None => "has work due".to_owned(),
         },
         RunStatus::Waiting => waiting(run, failed),
+        RunStatus::Paused => "is paused: resume it with `stepwell runs resume`".to_owned(),
         RunStatus::Completed => match &run.continued_as {
             Some(next) => format!("goes on as run {next}"),
             None => "returned its output".to_owned(),

@@ -19,7 +19,7 @@ pub(super) fn start_step(state: &RunState, ask: &StartStep, now: Timestamp) -> D
         Ok(found) => found,
         Err(decision) => return decision,
     };
-    let held = state.held(&ask.step.branch);
+    let held = state.stands_still(&ask.step.branch);
     match found.map(|step| (step, &step.progress)) {
         None if held => unchanged(Reply::Hold),
         None if state.steps.len() >= STEPS_PER_RUN && !is_undo_line(&ask.step.branch) => {

@@ -364,6 +364,7 @@ async fn judging(host: &Host, at: &At, address: StepAddress, on: WaitOn, own: u8
             Reply::Park { .. }
             | Reply::Wait { .. }
             | Reply::Fork { .. }
+            | Reply::Patched(_)
             | Reply::Hold
             | Reply::Stop
             | Reply::Accepted => next_poll().await,
@@ -408,6 +409,7 @@ async fn step(
             | Reply::Wait { .. }
             | Reply::Judge { .. }
             | Reply::Fork { .. }
+            | Reply::Patched(_)
             | Reply::Hold
             | Reply::Stop
             | Reply::Accepted => next_poll().await,

@@ -396,7 +396,7 @@ fn a_quarantined_run_keeps_everything_until_it_is_released() {
                 2 @1000ms resumed
               = accepted
             > resume
-              ! run is running, not quarantined: there is nothing to resume
+              ! run is running, neither paused nor quarantined: there is nothing to resume
             > next
             running at 1000ms: drive
             > ask pay

@@ -174,7 +174,11 @@ impl<'p> World<'p> {
                 Reply::Recorded(outcome) => return Life::Continue(Some(outcome)),
                 Reply::Execute { attempt } => self.execute(state, step, attempt)?,
                 Reply::Park { .. } | Reply::Hold | Reply::Stop => return Life::Continue(None),
-                Reply::Accepted | Reply::Wait { .. } | Reply::Judge { .. } | Reply::Fork { .. } => {
+                Reply::Accepted
+                | Reply::Wait { .. }
+                | Reply::Judge { .. }
+                | Reply::Patched(_)
+                | Reply::Fork { .. } => {
                     panic!("no answer to a question for a step with a body")
                 }
             }
