@@ -8,11 +8,14 @@
 //! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs` alone.
 
 mod calls;
+mod check;
 mod clock;
 mod delivering;
 mod drive;
 mod engine;
 mod event_table;
+mod exported;
+mod forking;
 mod gate;
 mod host;
 mod in_flight;
@@ -29,8 +32,11 @@ mod ticking;
 mod watched;
 
 pub use calls::Started;
+pub use check::{CheckedRun, OpenRuns, Verdict, check};
 pub use clock::Clock;
 pub use engine::{Drained, Engine, Health, StartError};
+pub use exported::{Exported, NotExported};
+pub use forking::{ForkAsk, Forked};
 pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
 pub use options::{Options, Placement, Probe};

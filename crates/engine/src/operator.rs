@@ -71,6 +71,20 @@ pub enum OperateError {
         /// What stands in the way.
         why: String,
     },
+    /// The input of the run is not stored any more.
+    #[error("input of run {run} is not stored any more")]
+    NoInput {
+        /// The run.
+        run: RunId,
+    },
+    /// The run cannot be forked there.
+    #[error("run {run} cannot be forked: {why}")]
+    Fork {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        why: String,
+    },
     /// What is stored cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -108,6 +122,10 @@ impl Operator {
             store,
             live: LiveRuns::default(),
         }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     pub(crate) fn beside(store: Arc<dyn Store>, live: LiveRuns) -> Self {
@@ -316,7 +334,7 @@ impl Operator {
     }
 
     /// Resolves once the request is durable: an answer must not promise what a crash undoes.
-    async fn leave(&self, run: RunId, row: InboxRow) -> Result<(), OperateError> {
+    pub(crate) async fn leave(&self, run: RunId, row: InboxRow) -> Result<(), OperateError> {
         let id = next_id(self.store.fence());
         let commit = Commit {
             fence: self.store.fence(),

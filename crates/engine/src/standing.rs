@@ -163,6 +163,7 @@ fn end_asked(journal: &[Entry], inbox: &[InboxRow]) -> Option<EndAsked> {
         | InboxRow::Signal { .. }
         | InboxRow::Pause { .. }
         | InboxRow::Retry { .. }
+        | InboxRow::Quarantine { .. }
         | InboxRow::ChildEnded { .. } => None,
     });
     match (taken_up, left) {

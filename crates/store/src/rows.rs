@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stepwell_core::run::{ChildOutcome, Outcome, RunState, RunStatus, due_at};
 use stepwell_core::{
-    EventId, EventKey, EventOrder, Payload, RunId, StepAddress, Timestamp, WorkflowName,
+    EventId, EventKey, EventOrder, Payload, QuarantineReason, RunId, StepAddress, Timestamp,
+    WorkflowName,
 };
 
 /// What lists show of a run without reading its journal.
@@ -160,5 +161,10 @@ pub enum InboxRow {
     Retry {
         /// The reason given, possibly nothing.
         reason: String,
+    },
+    /// Set the run aside: a look at it found that it cannot go on.
+    Quarantine {
+        /// Why.
+        reason: QuarantineReason,
     },
 }

@@ -164,6 +164,7 @@ fn payload_of_request(request: &InboxRow) -> Option<&Payload> {
         | InboxRow::Kill { .. }
         | InboxRow::Pause { .. }
         | InboxRow::Retry { .. }
+        | InboxRow::Quarantine { .. }
         | InboxRow::Event { .. } => None,
     }
 }

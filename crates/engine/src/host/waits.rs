@@ -46,6 +46,7 @@ impl RunHost {
             InboxRow::Kill { reason } => Some(Command::Kill { reason }),
             InboxRow::Pause { reason } => Some(Command::Pause { reason }),
             InboxRow::Retry { reason } => Some(Command::Retry { reason }),
+            InboxRow::Quarantine { reason } => Some(Command::Quarantine(reason)),
             InboxRow::Signal { name, data } => Some(Command::Signal { name, data }),
             InboxRow::ChildEnded { step, outcome, .. } => self
                 .awaited_child(&step)
@@ -273,6 +274,7 @@ pub(crate) fn read_requests(
             | InboxRow::Signal { .. }
             | InboxRow::Pause { .. }
             | InboxRow::Retry { .. }
+            | InboxRow::Quarantine { .. }
             | InboxRow::ChildEnded { .. } => None,
         };
         requests.push(Request { id, row, event });

@@ -12,7 +12,11 @@ pub(super) fn all() -> Vec<(String, Vec<RowOp>)> {
         workflow: workflow(),
         version: 2,
     };
+    let set_aside = InboxRow::Quarantine {
+        reason: gone.clone(),
+    };
     vec![
+        ("inbox-quarantine".to_owned(), request(set_aside)),
         block("run-started-forked", [forked()]),
         block("patched", patches()),
         block("paused", [EntryBody::Paused(Paused { reason: reason() })]),
