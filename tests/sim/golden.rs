@@ -13,6 +13,7 @@ use stepwell_core::envelope::{self, ValueKind};
 
 use files::{directory, fixtures, open, to_hex};
 
+mod exports;
 pub(crate) mod files;
 mod meaning;
 mod samples;

@@ -9,4 +9,6 @@ mod golden;
 #[cfg(test)]
 mod primitives;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod store;
