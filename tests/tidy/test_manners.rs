@@ -27,6 +27,8 @@ const MAY_SLEEP: &[(&str, &str)] = &[
     ),
     (
         "tests/sim/primitives/",
+        "tests/sim/repair.rs",
+        "tests/sim/repair/",
         "every test there runs on a paused clock, where sleeping takes no time",
     ),
 ];
