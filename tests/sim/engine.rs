@@ -2,6 +2,7 @@
 
 mod control;
 mod crashes;
+mod passing;
 mod reads;
 mod steps;
 mod transactions;

@@ -11,4 +11,6 @@ mod primitives;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod store;

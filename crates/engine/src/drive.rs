@@ -103,14 +103,13 @@ async fn session(
     requests: &Rc<Requests>,
 ) -> Option<Left> {
     loop {
-        if requests.waiting.get() {
-            take_requests(shared, host, requests).await;
-        }
+        let heard = !requests.waiting.get() || take_requests(shared, host, requests).await;
         if host.is_behind() {
             return None;
         }
         let now = shared.clock.now();
         let left = match host.with_state(|state| next(state, now))? {
+            _ if !heard => Left::Parked(Some(now.after(READ_AGAIN_AFTER))),
             Next::Done => Left::Ended,
             Next::Held => Left::Parked(None),
             Next::Await => Left::Parked(None),
@@ -216,6 +215,7 @@ async fn replay(
         }
         Polled::Stopped(Stop::Reconsider) => Replay::Reconsider,
         Polled::Stopped(Stop::Refold) => Replay::Again,
+        Polled::Stopped(Stop::Unreadable) => Replay::Unreadable,
         Polled::Stopped(Stop::LetGo) => Replay::LetGo,
     }
 }
@@ -276,7 +276,11 @@ async fn poll_code(
                     }
                 });
             }
-            () = requests.stirred.notified() => take_requests(shared, host, requests).await,
+            () = requests.stirred.notified() => {
+                if !take_requests(shared, host, requests).await {
+                    host.stop(Stop::Unreadable);
+                }
+            }
             durable = host.durable(), if host.is_ahead() => {
                 if let Err(error) = durable {
                     host.commit_failed(&error);
@@ -319,22 +323,29 @@ async fn reached(shared: &Shared, at: Option<Timestamp>) {
     tokio::time::sleep(wait).await;
 }
 
-async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requests) {
+/// Takes what was left for the run; whether it could be read.
+async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requests) -> bool {
     requests.waiting.set(false);
     let Some(run) = host.with_state(|state| state.run) else {
-        return;
+        return true;
     };
     // A request is refused only for what is durable: its row is deleted with the refusal.
     if let Err(error) = host.durable().await {
         host.commit_failed(&error);
-        return;
+        return true;
     }
     let store = Arc::clone(&shared.store);
     match blocking(move || read_requests(store.as_ref(), run)).await {
-        Ok(requests) => requests
-            .into_iter()
-            .for_each(|request| host.take_request(request)),
-        Err(error) => tracing::error!(%run, %error, "requests left for the run cannot be read"),
+        Ok(requests) => {
+            let requests = requests.into_iter();
+            requests.for_each(|request| host.take_request(request));
+            true
+        }
+        Err(error) => {
+            tracing::error!(%run, %error, "requests left for the run cannot be read");
+            // A damaged request is reported, and the run goes on without it.
+            !matches!(error, ReadError::Failed { .. })
+        }
     }
 }
 

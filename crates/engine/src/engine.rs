@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use stepwell::{Client, Registry, RegistryError, RunRef, SendError, StartOptions};
 use stepwell_core::run::Outcome;
-use stepwell_core::{EventId, EventOrder, Payload, RunId};
+use stepwell_core::{EventId, EventOrder, Payload, RunId, Timestamp};
 use stepwell_store::{Commit, CommitError, DeliveryRow, Pressure, ReadError, Seen, Store};
 use tokio::sync::{mpsc, watch};
 
@@ -160,7 +160,7 @@ impl Engine {
         tracing::info!(woken, "engine is open");
         tokio::spawn(deliver_until_drained(Arc::clone(&shared), coming));
         ticking::start(&shared);
-        tokio::spawn(watch_until_drained(Arc::clone(&shared)));
+        tokio::spawn(watch_until_drained(Arc::clone(&shared), horizon));
         Ok(Self {
             shared,
             operator,
@@ -515,16 +515,18 @@ async fn deliver_until_drained(
 ) {
     let mut phase = shared.phase.subscribe();
     tokio::select! {
+        biased;
         () = deliver_events(Arc::clone(&shared), coming) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
 }
 
 /// Watches the agenda for as long as the engine is open.
-async fn watch_until_drained(shared: Arc<Shared>) {
+async fn watch_until_drained(shared: Arc<Shared>, woken: Timestamp) {
     let mut phase = shared.phase.subscribe();
     tokio::select! {
-        () = recovery::watch_agenda(Arc::clone(&shared)) => {}
+        biased;
+        () = recovery::watch_agenda(Arc::clone(&shared), woken) => {}
         () = watch_store(&shared) => {}
         _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }

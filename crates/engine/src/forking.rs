@@ -7,6 +7,7 @@ use stepwell_core::run::{Again, ForkPlan, due_at, fold, fork_at};
 use stepwell_core::{EventId, EventKey, Payload, RunId, Seq, StepAddress, Timestamp};
 use stepwell_store::{AgendaChange, Append, Change, Commit, RunHead, Seen, WaitChange};
 
+use crate::chance::Chance;
 use crate::drive::Fresh;
 use crate::intake::{Prepared, land, order};
 use crate::operator::{OperateError, Operator, blocking};
@@ -62,7 +63,7 @@ impl Operator {
         ask: &ForkAsk,
         now: Timestamp,
     ) -> Result<Forked, OperateError> {
-        let mut forked = self.put_fork(ask, now).await?.forked;
+        let mut forked = self.put_fork(ask, &Chance::Machine, now).await?.forked;
         forked.run = None;
         Ok(forked)
     }
@@ -73,7 +74,7 @@ impl Operator {
     /// # Errors
     /// As [`Operator::preview_fork`], and the store cannot be written.
     pub async fn fork(&self, ask: &ForkAsk, now: Timestamp) -> Result<Forked, OperateError> {
-        let put = self.put_fork(ask, now).await?;
+        let put = self.put_fork(ask, &Chance::Machine, now).await?;
         let store = self.store();
         let commit = Commit {
             fence: store.fence(),
@@ -88,7 +89,12 @@ impl Operator {
         Ok(put.forked)
     }
 
-    async fn put_fork(&self, ask: &ForkAsk, now: Timestamp) -> Result<Put, OperateError> {
+    async fn put_fork(
+        &self,
+        ask: &ForkAsk,
+        chance: &Chance,
+        now: Timestamp,
+    ) -> Result<Put, OperateError> {
         let (store, run) = (Arc::clone(self.store()), ask.run);
         let journal = blocking(move || store.journal(run)).await?;
         let Some(stepwell_core::EntryBody::RunStarted(started)) =
@@ -100,7 +106,7 @@ impl Operator {
             Some(input) => input.clone(),
             None => self.input_of(run, started).await?,
         };
-        let next = draw(now);
+        let next = draw(chance, now);
         let begin = begun(ask, started, next, &input);
         let refused = |why| OperateError::Fork { run, why };
         let plan = fork_at(&journal, &ask.step, next, begin, now)
@@ -187,7 +193,9 @@ pub(crate) async fn fork(
     operator: &Operator,
     ask: &ForkAsk,
 ) -> Result<Forked, OperateError> {
-    let put = operator.put_fork(ask, shared.clock.now()).await?;
+    let put = operator
+        .put_fork(ask, &shared.options.chance, shared.clock.now())
+        .await?;
     let landing = {
         // What it is cancelled by is counted before its place is taken, as for every run.
         let places = shared.events.lock();

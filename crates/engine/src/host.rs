@@ -43,6 +43,8 @@ pub(crate) enum Stop {
     Reconsider,
     /// A commit was refused: what is in memory is not what is stored.
     Refold,
+    /// What the code asks for cannot be read now, which says nothing about the run.
+    Unreadable,
     /// The engine lets go of the run: it is shutting down, or the store stopped.
     LetGo,
 }
@@ -255,9 +257,10 @@ impl RunHost {
         inner.lost.as_ref().is_some_and(CommitError::retry)
     }
 
-    /// Whether something ordered is not known to be durable.
+    /// Whether something ordered is not known to be durable, nor known to be lost.
     pub(crate) fn is_ahead(&self) -> bool {
-        self.inner.borrow().newest.is_some()
+        let inner = self.inner.borrow();
+        inner.newest.is_some() && inner.lost.is_none()
     }
 
     fn follow(&self, after: After) {

@@ -5,9 +5,11 @@
 //! each question of its code decide, commit, apply, act; then park or finish.
 //!
 //! **Architecture invariant.** Nothing here decides a rule about runs: that is `stepwell_core`'s.
-//! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs` alone.
+//! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs`
+//! alone, and chance is drawn in `chance.rs`.
 
 mod calls;
+mod chance;
 mod check;
 mod clock;
 mod delivering;
@@ -32,6 +34,7 @@ mod ticking;
 mod watched;
 
 pub use calls::Started;
+pub use chance::Chance;
 pub use check::{CheckedRun, OpenRuns, Verdict, check};
 pub use clock::Clock;
 pub use engine::{Drained, Engine, Health, StartError};

@@ -6,6 +6,8 @@ use std::time::Duration;
 use stepwell_core::RetryPolicy;
 use stepwell_core::limits::EVENT_BYTES_DEFAULT;
 
+use crate::chance::Chance;
+
 /// Where shards live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
@@ -53,6 +55,8 @@ pub struct Options {
     /// Where attempts in flight are marked; `None` keeps no marks, for stores that do not outlive
     /// the process.
     pub in_flight: Option<PathBuf>,
+    /// See [`Chance`]. Default: the machine's own.
+    pub chance: Chance,
     /// See [`Probe`].
     pub probe: Probe,
 }
@@ -74,6 +78,7 @@ impl Default for Options {
             event_bytes_max: EVENT_BYTES_DEFAULT,
             timer_horizon: Duration::from_secs(600),
             in_flight: None,
+            chance: Chance::Machine,
             probe: |_, _| {},
         }
     }

@@ -20,6 +20,9 @@ use crate::shared::Shared;
 /// Rows read at a time.
 const PAGE: usize = 4_096;
 
+/// How long the agenda waits after a look that failed.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// Runs whose recoveries wait for the disk together.
 const TOGETHER: usize = 256;
 
@@ -121,8 +124,8 @@ pub(crate) async fn wake_requested(shared: &Arc<Shared>) -> Result<(), ReadError
     Ok(())
 }
 
-/// Keeps the shards supplied with what comes due beyond the horizon of their own timers.
-pub(crate) async fn watch_agenda(shared: Arc<Shared>) {
+/// Keeps the shards supplied with what comes due beyond `woken`, which they know of.
+pub(crate) async fn watch_agenda(shared: Arc<Shared>, mut woken: Timestamp) {
     let horizon = shared.options.timer_horizon;
     // A run with work at once is queued or driven already.
     let behind_ready = (Timestamp::ZERO, RunId::from_bytes([0xff; 16]));
@@ -130,37 +133,40 @@ pub(crate) async fn watch_agenda(shared: Arc<Shared>) {
         if shared.clock.is_wall() {
             tokio::time::sleep(horizon / 2).await;
         } else {
-            until_far(&shared, horizon).await;
+            until_far(&shared, woken).await;
         }
         let until = shared.clock.now().after(horizon);
-        if let Err(error) = wake_due(&shared, Some(behind_ready), until).await {
-            tracing::error!(%error, "agenda cannot be read; timers beyond the horizon are late");
+        match wake_due(&shared, Some(behind_ready), until).await {
+            Ok(_) => woken = woken.max(until),
+            Err(error) => {
+                tracing::error!(%error, "agenda cannot be read; far timers are late");
+            }
         }
     }
 }
 
-/// Waits until the first instant beyond the horizon comes near. A virtual clock is set by nobody,
-/// and looking at it in between would make a year long.
-async fn until_far(shared: &Arc<Shared>, horizon: Duration) {
+/// Waits until the first instant beyond `woken` comes near. A virtual clock is set by nobody, and
+/// looking at it in between would make a year long.
+async fn until_far(shared: &Arc<Shared>, woken: Timestamp) {
+    let horizon = shared.options.timer_horizon;
     loop {
         let store = Arc::clone(&shared.store);
-        let behind = (
-            shared.clock.now().after(horizon),
-            RunId::from_bytes([0xff; 16]),
-        );
+        let behind = (woken, RunId::from_bytes([0xff; 16]));
         let end = Timestamp::from_ms(u64::MAX);
         let next = blocking(move || store.agenda(Some(behind), end, 1)).await;
-        let next = next.ok().and_then(|page| page.first().copied());
+        let next = next.map(|page| page.first().copied());
         let near = async {
             match next {
-                Some((at, _)) => {
+                Ok(Some((at, _))) => {
                     let until = shared.clock.until(at);
                     tokio::time::sleep(until.saturating_sub(horizon / 2)).await;
                 }
-                None => std::future::pending().await,
+                Ok(None) => std::future::pending().await,
+                Err(_) => tokio::time::sleep(READ_AGAIN_AFTER).await,
             }
         };
         tokio::select! {
+            biased;
             () = near => return,
             () = shared.far.notified() => {}
         }

@@ -69,6 +69,7 @@ async fn keep_time(shared: Arc<Shared>, workflow: Arc<dyn Workflow>, cron: Cron)
         }
     };
     tokio::select! {
+        biased;
         () = ticking => {}
         _ = phase.wait_for(|phase| *phase != crate::shared::Phase::Open) => {}
     }

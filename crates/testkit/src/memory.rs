@@ -118,10 +118,20 @@ impl MemoryStore {
     pub fn fail(&self, why: &str) {
         let mut inner = self.lock();
         inner.failure.get_or_insert_with(|| why.to_owned());
+        // What was ordered and not durable is in no later opening.
+        inner.ordered = inner.durable.clone();
         for pending in std::mem::take(&mut inner.pending) {
             let why = why.to_owned();
             pending.ticket.resolve(Err(CommitError::Unknown { why }));
         }
+    }
+
+    /// The journal of a run with everything ordered, durable or not.
+    #[must_use]
+    pub fn ordered_journal(&self, run: RunId) -> Vec<Entry> {
+        let inner = self.lock();
+        let journal = inner.ordered.journals.get(&run);
+        journal.cloned().unwrap_or_default()
     }
 
     /// Commits that wait for a sync.

@@ -157,7 +157,7 @@ impl Host for HostHandle {
     }
 
     fn random(&self) -> u64 {
-        rand::random()
+        self.0.shared.options.chance.bits()
     }
 
     fn resource(&self, of: TypeId) -> Option<Box<dyn Any>> {

@@ -120,6 +120,7 @@ impl RunHost {
                 }
             }
             tokio::select! {
+                biased;
                 () = stirred => {}
                 changed = phase.changed() => if changed.is_err() { return Stop::LetGo },
             }

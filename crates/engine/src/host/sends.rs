@@ -86,7 +86,7 @@ impl RunHost {
             Err(error) => {
                 // The store says nothing of the run that is meant: the code is run again.
                 tracing::error!(run = %self.run, %error, "run to be signalled cannot be looked up");
-                self.stop(super::Stop::LetGo);
+                self.stop(super::Stop::Unreadable);
                 return Ok(());
             }
         };

@@ -132,7 +132,7 @@ impl RunHost {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(run = %self.run, %error, "events cannot be read");
-                    self.stop(Stop::LetGo);
+                    self.stop(Stop::Unreadable);
                     return Ok(());
                 }
             };
