@@ -1,0 +1,284 @@
+//! One pass over a scenario: everything made anew, a fault somewhere, the end looked at.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stepwell::Error;
+use stepwell_core::run::{Outcome, fold};
+use stepwell_core::{EntryBody, RunId};
+use stepwell_engine::Engine;
+use stepwell_store::Commit;
+
+use crate::faulty::{CommitFault, FaultyStore};
+use crate::journal::Journal;
+use crate::kit::{Stage, on_a_clock_of_its_own};
+use crate::memory::MemoryStore;
+use crate::scenario::{End, Ended, Scenario, named_runs};
+use crate::world::World;
+
+/// The most journals that are shown of a pass that broke.
+const JOURNALS_SHOWN_MAX: usize = 6;
+
+/// What differs between passes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// What strikes at which commit, from 1.
+    pub(crate) fault: Option<(u64, CommitFault)>,
+    /// Which arrivals come when.
+    pub(crate) deliveries: Vec<Delivery>,
+}
+
+/// One arrival is delivered.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    /// Which, from 0.
+    pub(crate) arrival: usize,
+    /// What its id is followed by, when it comes again as if it were another.
+    pub(crate) suffix: String,
+    /// How long nothing else arrives then.
+    pub(crate) pause: Duration,
+}
+
+/// What a pass came to.
+pub(crate) struct Passed {
+    /// How it ended, if nothing broke.
+    pub(crate) end: Result<End, Trouble>,
+    /// The commit that met its fault, if one did.
+    pub(crate) struck: Option<Commit>,
+    /// Commits of the first engine.
+    pub(crate) writes: u64,
+}
+
+/// What broke, and what the journals say.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub(crate) what: String,
+    pub(crate) journals: String,
+}
+
+impl Trouble {
+    /// Trouble before there is any journal.
+    pub(crate) fn early(what: impl Display) -> Self {
+        Self {
+            what: what.to_string(),
+            journals: String::new(),
+        }
+    }
+
+    pub(crate) fn over(what: impl Display, journals: &[Journal]) -> Self {
+        let shown = journals.iter().take(JOURNALS_SHOWN_MAX);
+        let mut text: String = shown.map(ToString::to_string).collect();
+        if let Some(more) = journals.len().checked_sub(JOURNALS_SHOWN_MAX + 1) {
+            text.push_str(&format!("and {} more run(s)\n", more + 1));
+        }
+        Self {
+            what: what.to_string(),
+            journals: text,
+        }
+    }
+}
+
+/// Arrivals in the order they were given, each once, with time in between.
+pub(crate) fn calm_deliveries<O>(scenario: &Scenario<O>) -> Vec<Delivery> {
+    let all = 0..scenario.arrivals.len();
+    let calm = all.map(|arrival| Delivery {
+        arrival,
+        suffix: String::new(),
+        pause: Duration::from_secs(1),
+    });
+    calm.collect()
+}
+
+/// Plays `scenario` once as planned, on a clock of its own.
+pub(crate) fn pass<O: 'static>(scenario: &Scenario<O>, plan: &Plan) -> Passed {
+    on_a_clock_of_its_own(&scenario.settings, async |stage| {
+        let memory = MemoryStore::new();
+        let store = Arc::new(FaultyStore::new(memory.clone()));
+        if let Some((nth, fault)) = &plan.fault {
+            store.fail_commit(*nth, fault.clone());
+        }
+        let end = play(scenario, plan, stage, memory, &store).await;
+        Passed {
+            end,
+            struck: store.struck(),
+            writes: store.counts().0,
+        }
+    })
+}
+
+async fn play<O: 'static>(
+    scenario: &Scenario<O>,
+    plan: &Plan,
+    stage: &Stage,
+    memory: MemoryStore,
+    store: &Arc<FaultyStore<MemoryStore>>,
+) -> Result<End, Trouble> {
+    let outside = (scenario.outside)().await;
+    let outside = outside.map_err(|error| {
+        Trouble::early(format_args!("the world outside cannot be made: {error}"))
+    })?;
+    let mut settings = scenario.settings.clone();
+    settings.fakes = (scenario.fakes)(&outside);
+    let registry = (scenario.registry)(&outside);
+    let front: Arc<FaultyStore<MemoryStore>> = Arc::clone(store);
+    let world = World::open(stage, &settings, registry, memory, front).await;
+    let world = world.map_err(Trouble::early)?;
+    let mut ended = happen(scenario, plan, &world, &outside).await;
+    if store.struck().is_some() && (ended.is_err() || has_failed(&world.engine())) {
+        if let Err(error) = world.crash().await {
+            return Err(Trouble::early(format_args!(
+                "the engine cannot be opened again: {error}"
+            )));
+        }
+        world.again();
+        ended = happen(scenario, plan, &world, &outside).await;
+    }
+    let journals = world.journals().await;
+    let closing = world.close();
+    let journals = match journals {
+        Ok(journals) => journals,
+        Err(error) => {
+            closing.await;
+            return Err(Trouble::early(format_args!(
+                "a journal cannot be read: {error}"
+            )));
+        }
+    };
+    closing.await;
+    let ended = ended.map_err(|error| Trouble::over(error, &journals))?;
+    judge(scenario, &outside, End { ended, journals }).await
+}
+
+fn has_failed(engine: &Engine) -> bool {
+    engine.health().failure.is_some()
+}
+
+/// Everything that happens, to the end of every run.
+async fn happen<O>(
+    scenario: &Scenario<O>,
+    plan: &Plan,
+    world: &World,
+    outside: &O,
+) -> Result<Vec<Ended>, Error> {
+    let mut begun: Vec<(String, RunId)> = Vec::new();
+    for act in &scenario.acts {
+        begun.extend(act.happen(world, outside).await?);
+    }
+    for delivery in &plan.deliveries {
+        let Some(arrival) = scenario.arrivals.get(delivery.arrival) else {
+            continue;
+        };
+        let id = format!("{}{}", arrival.id, delivery.suffix);
+        let event = world
+            .send_named(&id, arrival.name, arrival.data.clone())
+            .await?;
+        for (name, run) in named_runs(world, &event).await? {
+            if !begun.iter().any(|(_, known)| *known == run) {
+                begun.push((name, run));
+            }
+        }
+        world.advance(delivery.pause).await;
+    }
+    let mut ended = Vec::with_capacity(begun.len());
+    for (name, run) in begun {
+        let outcome = world.outcome(run).await?;
+        ended.push(Ended { name, run, outcome });
+    }
+    // Runs that others started end as well before anything is judged.
+    for journal in world.journals().await? {
+        if !journal.status().ended() {
+            world.outcome(journal.run()).await?;
+        }
+    }
+    Ok(ended)
+}
+
+/// What holds of every pass, and what the scenario says must hold.
+async fn judge<O>(scenario: &Scenario<O>, outside: &O, end: End) -> Result<End, Trouble> {
+    for journal in &end.journals {
+        if let Err(illegal) = fold(journal.run(), journal.entries()) {
+            let what = format_args!("journal of run {} does not fold: {illegal}", journal.run());
+            return Err(Trouble::over(what, &end.journals));
+        }
+        if let Some(step) = recorded_twice(journal) {
+            let what = format_args!("run {} recorded step {step} twice", journal.run());
+            return Err(Trouble::over(what, &end.journals));
+        }
+    }
+    for (name, holds) in &scenario.invariants {
+        if let Err(broken) = holds(outside, &end).await {
+            return Err(Trouble::over(
+                format_args!("{name}: {broken}"),
+                &end.journals,
+            ));
+        }
+    }
+    Ok(end)
+}
+
+fn recorded_twice(journal: &Journal) -> Option<String> {
+    let mut recorded = BTreeSet::new();
+    let results = journal
+        .entries()
+        .iter()
+        .filter_map(|entry| match &entry.body {
+            EntryBody::StepSucceeded(fields) => Some(&fields.step),
+            EntryBody::StepFailed(fields) if fields.retry_at.is_none() => Some(&fields.step),
+            _ => None,
+        });
+    results
+        .into_iter()
+        .find(|step| !recorded.insert(*step))
+        .map(ToString::to_string)
+}
+
+/// How the ends of two passes differ, if they do: runs by what they are called, outcomes without
+/// what is forgotten.
+pub(crate) fn difference<O>(scenario: &Scenario<O>, calm: &End, end: &End) -> Option<String> {
+    let (expected, found) = (outcomes(scenario, calm), outcomes(scenario, end));
+    for (name, expected) in &expected {
+        let Some((_, found)) = found.iter().find(|(known, _)| known == name) else {
+            return Some(format!("{name} is missing"));
+        };
+        if found != expected {
+            return Some(format!("{name} came to {found}, calmly to {expected}"));
+        }
+    }
+    let more = found
+        .iter()
+        .find(|(name, _)| !expected.iter().any(|(known, _)| known == name));
+    more.map(|(name, _)| format!("{name} is one too many"))
+}
+
+fn outcomes<O>(scenario: &Scenario<O>, end: &End) -> Vec<(String, String)> {
+    let mut outcomes: Vec<_> = end
+        .ended
+        .iter()
+        .map(|ended| {
+            let mut text = match &ended.outcome {
+                Outcome::Completed(output) => {
+                    let mut value: Value =
+                        serde_json::from_str(output.as_json()).unwrap_or_default();
+                    scenario
+                        .forgotten
+                        .iter()
+                        .for_each(|forget| forget(&mut value));
+                    format!("the output {value}")
+                }
+                Outcome::Failed(failure) => format!("the failure {}", failure.message),
+                Outcome::Cancelled => "a cancellation".to_owned(),
+                Outcome::Continued(next) => format!("a continuation as {next}"),
+            };
+            // Ids of runs are others in every pass.
+            for known in &end.ended {
+                text = text.replace(&known.run.to_string(), &known.name);
+            }
+            (ended.name.clone(), text)
+        })
+        .collect();
+    outcomes.sort();
+    outcomes
+}

@@ -1,0 +1,126 @@
+//! A crash at every write: what survives it, and what does not and is found.
+
+use stepwell::Registry;
+use stepwell_testkit::{Scenario, crash_everywhere, ensure};
+
+use super::shop::{Bought, Till, buy, follow, moved, paid, per_key, renew};
+
+fn purchase(till: fn() -> Till) -> Scenario<Till> {
+    Scenario::new(
+        async move || Ok(till()),
+        |till| Registry::new().with(buy).provide(till.clone()),
+    )
+    .start(&buy, &500)
+    .invariant("one charge for each purchase", async |till, _end| {
+        let charges = till.count();
+        ensure(
+            charges == 1,
+            format_args!("{charges} charges for 1 purchase"),
+        )
+    })
+}
+
+#[test]
+fn two_steps_survive_a_crash_at_every_write() {
+    let scenario = purchase(Till::new).invariant("all is delivered", async |_, end| {
+        let bought = end.output::<Bought>();
+        ensure(
+            bought.is_some_and(|bought| bought.delivered),
+            "not delivered",
+        )
+    });
+    let survived = crash_everywhere(&scenario).unwrap();
+    // Start, charge, deliver, end; and for each kind of crash a pass beyond the last write.
+    assert_eq!((survived.writes, survived.passes), (4, 1 + 3 * 5));
+}
+
+#[test]
+fn a_charge_that_ignores_its_key_is_found_at_the_write_that_records_it() {
+    let broken = crash_everywhere(&purchase(Till::that_forgets)).unwrap_err();
+    assert_eq!(
+        broken.pass(),
+        "write 2 of 4, with a crash before it: it is lost"
+    );
+    assert_eq!(
+        broken.what(),
+        "one charge for each purchase: 2 charges for 1 purchase"
+    );
+    let report = broken.to_string();
+    for said in [
+        "that write records: in the journal of run",
+        "step charge succeeds with attempt 1: 500",
+        "engine opens again; attempt 1 at step charge was cut short",
+        "step charge succeeds with attempt 2: 500",
+    ] {
+        assert!(report.contains(said), "{said}: {report}");
+    }
+}
+
+#[test]
+fn a_year_of_waiting_survives_a_crash_at_every_write() {
+    let scenario = Scenario::new(
+        async || Ok(Till::new()),
+        |till| Registry::new().with(renew).provide(till.clone()),
+    )
+    .start(&renew, &2)
+    .invariant("a charge a year", async |till, _| {
+        let counts = per_key(till);
+        ensure(
+            counts.len() == 2 && counts.values().all(|count| *count == 1),
+            "other charges",
+        )
+    });
+    let survived = crash_everywhere(&scenario).unwrap();
+    assert!(survived.writes >= 6, "{survived}");
+}
+
+#[test]
+fn events_and_a_script_survive_a_crash_at_every_write() {
+    let scenario =
+        Scenario::new(async || Ok(()), |()| Registry::new().with(follow)).act(async |world, ()| {
+            let run = world.start(&follow, &"box".to_owned()).await?;
+            world.send(&paid("box")).await?;
+            world.advance(super::shop::DAY).await;
+            world.send(&moved("box", "the door")).await?;
+            let to = world.output(run).await?;
+            ensure(to == "the door", to)
+        });
+    let survived = crash_everywhere(&scenario).unwrap();
+    assert!(survived.writes >= 8, "{survived}");
+}
+
+#[test]
+fn an_outcome_that_depends_on_a_crash_is_found() {
+    use stepwell::{Attempt, Error, Step, workflow};
+
+    #[workflow]
+    async fn count_attempts(step: &mut Step, _input: ()) -> Result<u32, Error> {
+        let attempt = step
+            .run("count", async |attempt: &Attempt| Ok(attempt.number()))
+            .await?;
+        Ok(attempt)
+    }
+    let scenario = Scenario::new(async || Ok(()), |()| Registry::new().with(count_attempts))
+        .start(&count_attempts, &());
+    let broken = crash_everywhere(&scenario).unwrap_err();
+    let what = "came to the output 2, calmly to the output 1";
+    assert!(broken.what().ends_with(what), "{broken}");
+}
+
+#[test]
+fn the_ids_of_runs_do_not_make_two_outcomes_differ() {
+    use stepwell::{Attempt, Error, Step, workflow};
+
+    #[workflow]
+    async fn key(step: &mut Step, _input: ()) -> Result<[String; 2], Error> {
+        let run = step.run_id().to_string();
+        let key = step
+            .run("key", async |attempt: &Attempt| {
+                Ok(attempt.idempotency_key().to_owned())
+            })
+            .await?;
+        Ok([run, key])
+    }
+    let scenario = Scenario::new(async || Ok(()), |()| Registry::new().with(key)).start(&key, &());
+    crash_everywhere(&scenario).unwrap();
+}
