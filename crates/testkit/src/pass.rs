@@ -243,42 +243,106 @@ pub(crate) fn difference<O>(scenario: &Scenario<O>, calm: &End, end: &End) -> Op
         let Some((_, found)) = found.iter().find(|(known, _)| known == name) else {
             return Some(format!("{name} is missing"));
         };
-        if found != expected {
-            return Some(format!("{name} came to {found}, calmly to {expected}"));
+        if let Some(difference) = expected.difference(found) {
+            return Some(format!("{name} came to {difference}"));
         }
     }
-    let more = found
-        .iter()
-        .find(|(name, _)| !expected.iter().any(|(known, _)| known == name));
+    let known = |name| expected.iter().any(|(known, _)| known == name);
+    let more = found.iter().find(|(name, _)| !known(name));
     more.map(|(name, _)| format!("{name} is one too many"))
 }
 
-fn outcomes<O>(scenario: &Scenario<O>, end: &End) -> Vec<(String, String)> {
+/// An outcome as it is compared.
+enum Comparable {
+    Output(Value),
+    Other(String),
+}
+
+impl Comparable {
+    fn difference(&self, found: &Self) -> Option<String> {
+        match (self, found) {
+            (Self::Output(expected), Self::Output(found)) => {
+                let (place, expected, found) = first_difference("", expected, found)?;
+                let place = if place.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at {place}")
+                };
+                Some(format!("the output {found}{place}, calmly to {expected}"))
+            }
+            (Self::Other(expected), Self::Other(found)) if expected == found => None,
+            _ => Some(format!("{found}, calmly to {self}")),
+        }
+    }
+}
+
+impl std::fmt::Display for Comparable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Output(output) => write!(f, "the output {output}"),
+            Self::Other(other) => f.write_str(other),
+        }
+    }
+}
+
+/// The first place where two documents differ, and what is there.
+fn first_difference<'a>(
+    place: &str,
+    expected: &'a Value,
+    found: &'a Value,
+) -> Option<(String, &'a Value, &'a Value)> {
+    if expected == found {
+        return None;
+    }
+    match (expected, found) {
+        (Value::Object(fields), Value::Object(others)) if fields.keys().eq(others.keys()) => {
+            let mut pairs = fields.iter().zip(others.values());
+            pairs.find_map(|((name, expected), found)| {
+                first_difference(&format!("{place}.{name}"), expected, found)
+            })
+        }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            let mut pairs = items.iter().zip(others).enumerate();
+            pairs.find_map(|(at, (expected, found))| {
+                first_difference(&format!("{place}[{at}]"), expected, found)
+            })
+        }
+        _ => Some((place.to_owned(), expected, found)),
+    }
+}
+
+fn outcomes<O>(scenario: &Scenario<O>, end: &End) -> Vec<(String, Comparable)> {
+    // Ids of runs are others in every pass.
+    let nameless = |text: &str| {
+        let runs = end.ended.iter();
+        runs.fold(text.to_owned(), |text, known| {
+            text.replace(&known.run.to_string(), &known.name)
+        })
+    };
     let mut outcomes: Vec<_> = end
         .ended
         .iter()
         .map(|ended| {
-            let mut text = match &ended.outcome {
+            let comparable = match &ended.outcome {
                 Outcome::Completed(output) => {
-                    let mut value: Value =
-                        serde_json::from_str(output.as_json()).unwrap_or_default();
-                    scenario
-                        .forgotten
-                        .iter()
-                        .for_each(|forget| forget(&mut value));
-                    format!("the output {value}")
+                    let output = nameless(output.as_json());
+                    let mut output: Value = serde_json::from_str(&output).unwrap_or_default();
+                    let forgotten = scenario.forgotten.iter();
+                    forgotten.for_each(|forget| forget(&mut output));
+                    Comparable::Output(output)
                 }
-                Outcome::Failed(failure) => format!("the failure {}", failure.message),
-                Outcome::Cancelled => "a cancellation".to_owned(),
-                Outcome::Continued(next) => format!("a continuation as {next}"),
+                Outcome::Failed(failure) => {
+                    Comparable::Other(format!("the failure {}", nameless(&failure.message)))
+                }
+                Outcome::Cancelled => Comparable::Other("a cancellation".to_owned()),
+                Outcome::Continued(_) => Comparable::Other("another run".to_owned()),
             };
-            // Ids of runs are others in every pass.
-            for known in &end.ended {
-                text = text.replace(&known.run.to_string(), &known.name);
-            }
-            (ended.name.clone(), text)
+            (ended.name.clone(), comparable)
         })
         .collect();
-    outcomes.sort();
+    outcomes.sort_by(|(one, _), (other, _)| one.cmp(other));
     outcomes
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ fn an_outcome_that_depends_on_a_crash_is_found() {
     let scenario = Scenario::new(async || Ok(()), |()| Registry::new().with(count_attempts))
         .start(&count_attempts, &());
     let broken = crash_everywhere(&scenario).unwrap_err();
-    let what = "came to the output 2, calmly to the output 1";
+    let what = "came to the output 2, calmly to 1";
     assert!(broken.what().ends_with(what), "{broken}");
 }
 

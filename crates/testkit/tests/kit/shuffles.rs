@@ -29,7 +29,7 @@ fn a_workflow_that_depends_on_order_is_found_with_seed_and_order() {
         .unwrap()
         .parse()
         .unwrap();
-    let what = "came to the output \"the door\", calmly to the output \"the shelf\"";
+    let what = "came to the output \"the door\", calmly to \"the shelf\"";
     assert!(broken.what().ends_with(what), "{broken}");
     let order = "arrivals in the order: arrival-2 (parcel/moved), arrival-1 (parcel/moved)";
     assert!(broken.to_string().contains(order), "{broken}");
