@@ -295,7 +295,10 @@ fn an_arrow_upward_or_on_the_testkit_is_found() -> Result<()> {
         for_tests,
     };
     findings::count_is(&forbidden(&[edge("core", "store", false)], ROOMS), 1)?;
-    findings::count_is(&forbidden(&[edge("swag-store", "testkit", false)], ROOMS), 1)?;
+    findings::count_is(
+        &forbidden(&[edge("swag-store", "testkit", false)], ROOMS),
+        1,
+    )?;
     findings::count_is(&forbidden(&[edge("swag-store", "testkit", true)], ROOMS), 0)?;
     // Below the testkit its types would be there twice.
     findings::count_is(&forbidden(&[edge("engine", "testkit", true)], ROOMS), 1)?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stepwell_core::{Entry, EntryBody, Failure, Payload, Timestamp, WaitOn};
+use stepwell_core::entry::{Recovered, StepFailed, WaitStarted};
+use stepwell_core::{Entry, EntryBody, Payload, Timestamp, WaitOn};
 use stepwell_store::{Append, Change, Commit, InboxRow};
 
 /// The most characters of a payload that are shown.
@@ -24,23 +25,8 @@ pub fn entry_in_words(entry: &Entry) -> String {
             fields.attempt,
             shown(&fields.output)
         ),
-        EntryBody::StepFailed(fields) => format!(
-            "step {} fails with attempt {}, {}: {}",
-            fields.step,
-            fields.attempt,
-            match fields.retry_at {
-                None => "for good".to_owned(),
-                Some(at) => format!("and is tried again {}", from_now(entry.at, at)),
-            },
-            fields.failure.message
-        ),
-        EntryBody::Recovered(fields) => match &fields.step {
-            Some((step, _)) => format!(
-                "engine opens again; attempt {} at step {step} was cut short",
-                fields.attempt
-            ),
-            None => "engine opens again; code between steps was cut short".to_owned(),
-        },
+        EntryBody::StepFailed(fields) => step_failed(fields, entry.at),
+        EntryBody::Recovered(fields) => recovered(fields),
         EntryBody::AttemptFailed(fields) => format!(
             "code between steps fails, and is replayed {}: {}",
             from_now(entry.at, fields.retry_at),
@@ -52,29 +38,11 @@ pub fn entry_in_words(entry: &Entry) -> String {
         EntryBody::RunCompleted(fields) => {
             format!("run completes: {}", shown(&fields.output))
         }
-        EntryBody::RunFailed(fields) => format!("run fails: {}", failed(&fields.failure)),
+        EntryBody::RunFailed(fields) => format!("run fails: {}", fields.failure.message),
         EntryBody::RunCancelled => "run is cancelled".to_owned(),
         EntryBody::Quarantined(fields) => format!("run is quarantined: {}", fields.reason),
         EntryBody::Resumed => "run is resumed".to_owned(),
-        EntryBody::WaitStarted(fields) => {
-            let until = match fields.until {
-                Some(at) => format!(", until {} at the latest", instant(at)),
-                None => String::new(),
-            };
-            match &fields.on {
-                WaitOn::Until => {
-                    let at = fields.until.map_or_else(String::new, instant);
-                    format!("step {} sleeps until {at}", fields.step)
-                }
-                WaitOn::Event { awaited, .. } => format!(
-                    "step {} waits for event {} with key {:?}{until}",
-                    fields.step, awaited.name, awaited.key
-                ),
-                WaitOn::Signal { name } => {
-                    format!("step {} waits for signal {name}{until}", fields.step)
-                }
-            }
-        }
+        EntryBody::WaitStarted(fields) => wait_started(fields),
         EntryBody::WaitTimedOut(fields) => format!("step {} is over by its time", fields.step),
         EntryBody::EventOffered(fields) => {
             format!("step {} is offered event {}", fields.step, fields.event)
@@ -104,6 +72,42 @@ pub fn entry_in_words(entry: &Entry) -> String {
         EntryBody::UndoStarted(fields) => format!("scope {} begins to undo", fields.scope),
         EntryBody::RunContinued(fields) => format!("run goes on as {}", fields.next),
         EntryBody::RunKilled(fields) => with_reason("run is killed", &fields.reason),
+    }
+}
+
+fn step_failed(failed: &StepFailed, at: Timestamp) -> String {
+    let then = match failed.retry_at {
+        None => "for good".to_owned(),
+        Some(retry_at) => format!("and is tried again {}", from_now(at, retry_at)),
+    };
+    format!(
+        "step {} fails with attempt {}, {then}: {}",
+        failed.step, failed.attempt, failed.failure.message
+    )
+}
+
+fn recovered(recovered: &Recovered) -> String {
+    let cut = match &recovered.step {
+        Some((step, _)) => format!("attempt {} at step {step}", recovered.attempt),
+        None => "code between steps".to_owned(),
+    };
+    format!("engine opens again; {cut} was cut short")
+}
+
+fn wait_started(wait: &WaitStarted) -> String {
+    let step = &wait.step;
+    let until = wait.until.map(instant);
+    let at_most = match &until {
+        Some(at) => format!(", until {at} at the latest"),
+        None => String::new(),
+    };
+    match &wait.on {
+        WaitOn::Until => format!("step {step} sleeps until {}", until.unwrap_or_default()),
+        WaitOn::Event { awaited, .. } => {
+            let (name, key) = (&awaited.name, &awaited.key);
+            format!("step {step} waits for event {name} with key {key:?}{at_most}")
+        }
+        WaitOn::Signal { name } => format!("step {step} waits for signal {name}{at_most}"),
     }
 }
 
@@ -164,10 +168,6 @@ fn with_reason(what: &str, reason: &str) -> String {
         return what.to_owned();
     }
     format!("{what}: {reason}")
-}
-
-fn failed(failure: &Failure) -> &str {
-    &failure.message
 }
 
 /// A payload, cut where it gets long.

@@ -31,7 +31,7 @@
 //! # Testing an engine or a store
 //!
 //! [`MemoryStore`] keeps the contract in memory, [`FaultyStore`] fails at a chosen commit,
-//! [`conformance`] asks any store whether it keeps the contract, [`disk`] is a disk whose power can
+//! [`lives`] opens an engine again over what such a fault leaves, [`conformance`] asks any store whether it keeps the contract, [`disk`] is a disk whose power can
 //! be cut.
 
 pub mod conformance;
@@ -44,6 +44,7 @@ pub mod faulty;
 mod in_words;
 mod journal;
 mod kit;
+pub mod lives;
 pub mod memory;
 mod pace;
 mod pass;

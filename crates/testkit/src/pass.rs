@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use stepwell::Error;
 use stepwell_core::run::{Outcome, fold};
 use stepwell_core::{EntryBody, RunId};
-use stepwell_engine::Engine;
 use stepwell_store::Commit;
 
-use crate::faulty::{CommitFault, FaultyStore};
+use crate::faulty::CommitFault;
 use crate::journal::Journal;
-use crate::kit::{Stage, on_a_clock_of_its_own};
-use crate::memory::MemoryStore;
+use crate::kit::on_a_clock_of_its_own;
+use crate::lives::{Life, Lived, live};
 use crate::scenario::{End, Ended, Scenario, named_runs};
 use crate::world::World;
 
@@ -59,6 +57,17 @@ pub(crate) struct Trouble {
     pub(crate) journals: String,
 }
 
+impl Passed {
+    /// A pass that did not even begin.
+    fn never(trouble: Trouble) -> Self {
+        Self {
+            end: Err(trouble),
+            struck: None,
+            writes: 0,
+        }
+    }
+}
+
 impl Trouble {
     /// Trouble before there is any journal.
     pub(crate) fn early(what: impl Display) -> Self {
@@ -95,65 +104,64 @@ pub(crate) fn calm_deliveries<O>(scenario: &Scenario<O>) -> Vec<Delivery> {
 /// Plays `scenario` once as planned, on a clock of its own.
 pub(crate) fn pass<O: 'static>(scenario: &Scenario<O>, plan: &Plan) -> Passed {
     on_a_clock_of_its_own(&scenario.settings, async |stage| {
-        let memory = MemoryStore::new();
-        let store = Arc::new(FaultyStore::new(memory.clone()));
-        if let Some((nth, fault)) = &plan.fault {
-            store.fail_commit(*nth, fault.clone());
-        }
-        let end = play(scenario, plan, stage, memory, &store).await;
+        let outside = match (scenario.outside)().await {
+            Ok(outside) => outside,
+            Err(error) => {
+                let what = format!("the world outside cannot be made: {error}");
+                return Passed::never(Trouble::early(what));
+            }
+        };
+        let mut settings = scenario.settings.clone();
+        settings.fakes = (scenario.fakes)(&outside);
+        let lived = live(plan.fault.clone(), async |store, memory| {
+            let registry = (scenario.registry)(&outside);
+            match World::open(stage, &settings, registry, memory, store).await {
+                Ok(world) => play(scenario, plan, &world, &outside).await,
+                Err(error) => Life {
+                    came_to: Err(Trouble::early(error)),
+                    died: true,
+                },
+            }
+        });
+        let Lived {
+            came_to,
+            struck,
+            writes,
+        } = lived.await;
+        let end = match came_to {
+            Ok(end) => judge(scenario, &outside, end).await,
+            Err(trouble) => Err(trouble),
+        };
         Passed {
             end,
-            struck: store.struck(),
-            writes: store.counts().0,
+            struck,
+            writes,
         }
     })
 }
 
+/// One life: everything that happens, from its beginning, and what the journals say then.
 async fn play<O: 'static>(
     scenario: &Scenario<O>,
     plan: &Plan,
-    stage: &Stage,
-    memory: MemoryStore,
-    store: &Arc<FaultyStore<MemoryStore>>,
-) -> Result<End, Trouble> {
-    let outside = (scenario.outside)().await;
-    let outside = outside.map_err(|error| {
-        Trouble::early(format_args!("the world outside cannot be made: {error}"))
-    })?;
-    let mut settings = scenario.settings.clone();
-    settings.fakes = (scenario.fakes)(&outside);
-    let registry = (scenario.registry)(&outside);
-    let front: Arc<FaultyStore<MemoryStore>> = Arc::clone(store);
-    let world = World::open(stage, &settings, registry, memory, front).await;
-    let world = world.map_err(Trouble::early)?;
-    let mut ended = happen(scenario, plan, &world, &outside).await;
-    if store.struck().is_some() && (ended.is_err() || has_failed(&world.engine())) {
-        if let Err(error) = world.crash().await {
-            return Err(Trouble::early(format_args!(
-                "the engine cannot be opened again: {error}"
-            )));
-        }
-        world.again();
-        ended = happen(scenario, plan, &world, &outside).await;
-    }
-    let journals = world.journals().await;
-    let closing = world.close();
-    let journals = match journals {
-        Ok(journals) => journals,
-        Err(error) => {
-            closing.await;
-            return Err(Trouble::early(format_args!(
-                "a journal cannot be read: {error}"
-            )));
-        }
+    world: &World,
+    outside: &O,
+) -> Life<Result<End, Trouble>> {
+    let ended = happen(scenario, plan, world, outside).await;
+    let died = ended.is_err() || world.engine().health().failure.is_some();
+    let came_to = match (world.journals().await, ended) {
+        (Ok(journals), Ok(ended)) => Ok(End { ended, journals }),
+        (Ok(journals), Err(error)) => Err(Trouble::over(error, &journals)),
+        (Err(error), _) => Err(Trouble::early(format_args!(
+            "a journal cannot be read: {error}"
+        ))),
     };
-    closing.await;
-    let ended = ended.map_err(|error| Trouble::over(error, &journals))?;
-    judge(scenario, &outside, End { ended, journals }).await
-}
-
-fn has_failed(engine: &Engine) -> bool {
-    engine.health().failure.is_some()
+    if died {
+        world.drop_where_it_stands().await;
+    } else {
+        world.close().await;
+    }
+    Life { came_to, died }
 }
 
 /// Everything that happens, to the end of every run.

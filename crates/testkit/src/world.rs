@@ -388,8 +388,7 @@ impl World {
     /// # Errors
     /// When the new engine cannot be opened.
     pub async fn crash(&self) -> Result<(), WorldError> {
-        let before = self.engine();
-        before.drain(Duration::ZERO).await;
+        self.drop_where_it_stands().await;
         let memory = self.memory.borrow().reopen();
         let store = Arc::new(memory.clone());
         self.memory.replace(memory);
@@ -442,10 +441,10 @@ impl World {
         self.engine.borrow().clone()
     }
 
-    /// What is done from here on is done again: it is numbered from the start.
-    pub(crate) fn again(&self) {
-        self.starts.set(0);
-        self.events.set(0);
+    /// Ends the engine as a crash does.
+    pub(crate) async fn drop_where_it_stands(&self) {
+        let _waiting = self.stage.pace.wait();
+        self.engine().drain(Duration::ZERO).await;
     }
 
     /// Shuts the engine down in order.

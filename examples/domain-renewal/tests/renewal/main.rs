@@ -1,5 +1,6 @@
 //! A year in no time, services that fail, a crash at every write, events in every order.
 
+#[cfg(test)]
 mod world;
 
 use std::time::Duration;
