@@ -5,7 +5,8 @@
 //! [`test`] runs a test on the real engine under a clock of its own, on which a year takes no time;
 //! [`Kit`] does the same with settings and with fakes in the place of step bodies. A [`Scenario`]
 //! is a world outside, a registry and what happens; [`crash_everywhere`] runs it once for every
-//! write of the engine, with a crash there, and [`shuffle`] in every order of its events.
+//! write of the engine, with a crash there, and [`shuffle`] in every order of its events. The page
+//! `docs/testing-workflows.md` says how they are used.
 //!
 //! ```
 //! use std::time::Duration;
@@ -38,6 +39,8 @@ pub mod conformance;
 mod crash;
 mod dice;
 pub mod disk;
+#[cfg(doctest)]
+mod doc_pages;
 mod ensure;
 mod fakes;
 pub mod faulty;
