@@ -21,10 +21,19 @@ pub struct Call {
     pub step: StepAddress,
     /// The attempt, from 1, those cut short by a crash counted.
     pub attempt: u32,
-    /// Which call of a body of this name it is, from 1, over all runs.
+    /// Which call it is of the steps it is faked with, or else of its name, from 1, over all runs.
     pub nth: u32,
+    /// Whether it is a compensation, which has the name of the step it undoes.
+    pub undoes: bool,
     /// The key for calls outward: the same for every attempt.
     pub idempotency_key: String,
+}
+
+impl Call {
+    /// Whether a fake of this name or address stands for it.
+    fn is_of(&self, step: &str) -> bool {
+        self.step.to_string() == step || !self.undoes && &*self.step.name == step
+    }
 }
 
 type Body = dyn Fn(Call) -> StandIn + Send + Sync;
@@ -49,8 +58,10 @@ impl Fakes {
         Self::default()
     }
 
-    /// Puts `body` in the place of the body of every step of this name, on whichever line. What it
-    /// returns is recorded as the step's result, so it must have the shape the code expects.
+    /// Puts `body` in the place of the body of every step of this name, on whichever line; given the
+    /// whole address of a step, such as `trip/undo/seat`, in the place of that one. A compensation
+    /// has the name of the step it undoes and is faked by its address alone. What the fake returns is
+    /// recorded as the step's result, so it must have the shape the code expects.
     #[must_use]
     pub fn with<T, F>(self, step: &str, body: F) -> Self
     where
@@ -83,23 +94,35 @@ impl Fakes {
         self
     }
 
-    /// The calls of bodies of this name, oldest first, real ones included.
+    /// The calls of the bodies that a fake of this name or address stands for, oldest first, real
+    /// ones included.
     #[must_use]
     pub fn calls(&self, step: &str) -> Vec<Call> {
         let calls = self.lock();
-        let of_step = calls.iter().filter(|call| &*call.step.name == step);
+        let of_step = calls.iter().filter(|call| call.is_of(step));
         of_step.cloned().collect()
     }
 
-    fn note(&self, attempt: &Attempt) -> Call {
+    /// The name or address under which a step is faked, if it is.
+    fn faked_as(&self, step: &StepAddress, undoes: bool) -> Option<String> {
+        let mut names = vec![step.to_string()];
+        if !undoes {
+            names.push(step.name.to_string());
+        }
+        names
+            .into_iter()
+            .find(|name| self.bodies.contains_key(name))
+    }
+
+    fn note(&self, attempt: &Attempt, undoes: bool, called: &str) -> Call {
         let mut calls = self.lock();
-        let name = &attempt.step().name;
-        let before = calls.iter().filter(|call| call.step.name == *name).count();
+        let before = calls.iter().filter(|call| call.is_of(called)).count();
         let call = Call {
             run: attempt.run(),
             step: attempt.step().clone(),
             attempt: attempt.number(),
             nth: u32::try_from(before + 1).unwrap_or(u32::MAX),
+            undoes,
             idempotency_key: attempt.idempotency_key().to_owned(),
         };
         calls.push(call.clone());
@@ -130,9 +153,16 @@ pub(crate) struct Seen {
 }
 
 impl Bodies for Seen {
-    fn admit(&self, attempt: &Attempt, _kind: StepKind, admission: Admission) -> Admission {
-        let call = self.fakes.note(attempt);
-        match self.fakes.bodies.get(&*attempt.step().name) {
+    fn admit(&self, attempt: &Attempt, kind: StepKind, admission: Admission) -> Admission {
+        let (step, undoes) = (attempt.step(), kind == StepKind::Undo);
+        let faked = self.fakes.faked_as(step, undoes);
+        let called = match &faked {
+            Some(name) => name.clone(),
+            None if undoes => step.to_string(),
+            None => step.name.to_string(),
+        };
+        let call = self.fakes.note(attempt, undoes, &called);
+        match faked.and_then(|name| self.fakes.bodies.get(&name)) {
             None => admission.holding(self.pace.body()),
             Some(fake) => admission.with_stand_in(fake(call)),
         }

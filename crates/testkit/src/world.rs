@@ -423,7 +423,8 @@ impl World {
         Ok(journals)
     }
 
-    /// The calls of bodies of steps of this name, oldest first: of fakes and of real ones.
+    /// The calls of bodies of steps of this name or address, oldest first, of fakes and of real ones;
+    /// see [`Fakes::calls`](crate::Fakes::calls).
     #[must_use]
     pub fn calls(&self, step: &str) -> Vec<Call> {
         self.settings.fakes.calls(step)

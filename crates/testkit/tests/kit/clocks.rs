@@ -157,6 +157,81 @@ fn a_run_goes_on_behind_a_crash_in_the_middle_of_its_year() {
     assert_eq!(till.count(), 1);
 }
 
+#[test]
+fn a_schedule_ticks_once_for_each_day_that_passes() {
+    use stepwell::Tick;
+
+    #[workflow(cron = "0 6 * * *")]
+    async fn morning(step: &mut Step, tick: Tick) -> Result<u64, Error> {
+        step.run("note", async |_: &Attempt| Ok(tick.at.as_ms()))
+            .await?;
+        Ok(tick.at.as_ms())
+    }
+    testkit::test(Registry::new().with(morning), async |world| {
+        world.advance(10 * DAY).await;
+        assert_eq!(world.calls("note").len(), 10);
+        let journals = world.journals().await?;
+        assert_eq!(journals.len(), 10);
+        let at = |journal: &testkit::Journal| journal.result::<u64>("note");
+        let day = u64::try_from(DAY.as_millis())?;
+        let days = journals
+            .windows(2)
+            .map(|two| Some(at(&two[1])? - at(&two[0])?));
+        assert!(days.into_iter().all(|apart| apart == Some(day)));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_test_that_panics_while_a_body_waits_outside_ends_at_once_with_its_own_words() {
+    #[workflow]
+    async fn hang(step: &mut Step, _input: ()) -> Result<(), Error> {
+        step.run("hang", async |_: &Attempt| {
+            std::future::pending::<()>().await;
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+    let said = said(|| {
+        testkit::test(Registry::new().with(hang), async |world| {
+            world.start(&hang, &()).await?;
+            while world.calls("hang").is_empty() {
+                world.advance(Duration::from_millis(1)).await;
+            }
+            assert_eq!(world.now(), stepwell::Timestamp::ZERO, "it is not 1970");
+            Ok(())
+        });
+    });
+    assert!(said.contains("it is not 1970"), "{said}");
+}
+
+#[test]
+fn an_attempt_in_flight_at_a_crash_is_counted() {
+    #[workflow]
+    async fn second_time(step: &mut Step, _input: ()) -> Result<u32, Error> {
+        let attempt = step
+            .run("try", async |attempt: &Attempt| {
+                if attempt.number() == 1 {
+                    std::future::pending::<()>().await;
+                }
+                Ok(attempt.number())
+            })
+            .await?;
+        Ok(attempt)
+    }
+    testkit::test(Registry::new().with(second_time), async |world| {
+        let run = world.start(&second_time, &()).await?;
+        while world.calls("try").is_empty() {
+            world.advance(Duration::from_millis(1)).await;
+        }
+        world.crash().await?;
+        assert_eq!(world.output(run).await?, 2);
+        world.journal(run).await?.assert_attempts("try", 2);
+        Ok(())
+    });
+}
+
 /// What the test kit says when it ends a test.
 pub(crate) fn said(test: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let panic = std::panic::catch_unwind(test).expect_err("the test was to fail");

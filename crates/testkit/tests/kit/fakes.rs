@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stepwell::{Error, Registry};
+use stepwell::{Attempt, Error, Registry, Scope, Step, workflow};
 use stepwell_core::run::{Outcome, RunStatus};
 use stepwell_testkit::{Fakes, Kit};
 
@@ -110,6 +110,72 @@ fn a_fake_whose_result_has_another_shape_quarantines_the_run_and_the_report_says
         let error = world.output(run).await.unwrap_err().to_string();
         assert!(error.contains("it is quarantined"), "{error}");
         assert!(error.contains("read as u32"), "{error}");
+        Ok(())
+    });
+}
+
+/// A database that nothing in these tests may reach.
+struct NoDatabase;
+
+impl stepwell::Database for NoDatabase {
+    type Transaction = ();
+    type Connection = ();
+
+    fn label(&self) -> &'static str {
+        "none"
+    }
+
+    async fn begin(&self, _receipt: &stepwell::Receipt) -> Result<stepwell::Begun<()>, Error> {
+        Err(Error::terminal("there is no database"))
+    }
+
+    fn connection<'t>(&self, transaction: &'t mut ()) -> &'t mut () {
+        transaction
+    }
+
+    async fn commit(
+        &self,
+        (): (),
+        _receipt: &stepwell::Receipt,
+        _output: &str,
+    ) -> Result<(), Error> {
+        Err(Error::terminal("there is no database"))
+    }
+}
+
+/// Books a seat, reserves in a database, and takes both back because there is no train.
+#[workflow]
+async fn plan_trip(step: &mut Step, _input: ()) -> Result<String, Error> {
+    let trip = step
+        .scope("trip", async |trip: &mut Scope<'_>| {
+            let seat = trip
+                .run("seat", async |_: &Attempt| Ok(1_u32))
+                .undo(async |_: &Attempt, _seat: u32| Err(Error::terminal("no way back")))
+                .await?;
+            let reserve = async |(): &mut ()| Ok(seat);
+            trip.transaction("reserve", &NoDatabase, reserve).await?;
+            Err::<(), Error>(Error::terminal("no train"))
+        })
+        .await;
+    Ok(trip.map_or_else(|error| error.to_string(), |()| "a trip".to_owned()))
+}
+
+#[test]
+fn fakes_stand_in_for_transactions_and_for_compensations() {
+    let kit = Kit::new(Registry::new().with(plan_trip))
+        .fake("reserve", |_| Ok(1_u32))
+        .fake("seat", |_| Ok(7_u32))
+        .fake("trip/undo/seat", |_| Ok(()));
+    kit.test(async |world| {
+        let run = world.start(&plan_trip, &()).await?;
+        assert_eq!(world.output(run).await?, "no train");
+        let journal = world.journal(run).await?;
+        journal.assert_result("trip/0/reserve", &1);
+        journal.assert_result("trip/0/seat", &7);
+        journal.assert_attempts("trip/undo/seat", 1);
+        let undone = world.calls("trip/undo/seat");
+        assert_eq!((world.calls("seat").len(), undone.len()), (1, 1));
+        assert!(undone[0].undoes);
         Ok(())
     });
 }
