@@ -158,7 +158,8 @@ impl Kit {
     ///
     /// The clock is this test's own: it stands still while the test's code runs and while a real
     /// body is in flight, and jumps to the next instant anybody waits for while the test waits
-    /// through the [`World`]. A body that takes long sees it pass as on the wall.
+    /// through the [`World`]. A body that takes longer than half a second sees it pass as on the
+    /// wall.
     ///
     /// # Panics
     /// When `test` does, or returns an error: the test has failed. When called inside a runtime,

@@ -4,9 +4,9 @@
 //! A paused clock jumps to the next timer whenever its runtime has nothing to do, and a runtime that
 //! waits for a socket, a database or a thread has nothing to do: every time limit would strike at
 //! once. So a *hold* keeps the clock from jumping. The test's own code holds it except while it
-//! waits through the world, and every real step body holds it while it is in flight. A hold that
-//! lasts lets time pass as it does on the wall, so that a body that sleeps, or hangs until its time
-//! limit, comes to an end.
+//! waits through the world, and every real step body holds it while it is in flight. Only when
+//! nothing begins or ends for long does time pass as it does on the wall, so that a body that sleeps,
+//! or hangs until its time limit, comes to an end: what is merely slow sees the clock stand still.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-/// How much of the wall's time passes at a time during a hold: bodies that are quicker see the clock
-/// stand still.
+/// How long a body may take until it sees time pass.
+const BODY_GRACE: Duration = Duration::from_millis(500);
+
+/// How long the test's own code may take until it does.
+const TEST_GRACE: Duration = Duration::from_secs(5);
+
+/// How much time passes at a time, from then on.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The pace of one runtime with a paused clock.
@@ -33,8 +38,8 @@ struct State {
     bodies: usize,
     /// Waits through the world under way.
     waits: usize,
-    /// Dropping it ends the hold.
-    hold: Option<mpsc::Sender<()>>,
+    /// Dropping it ends the hold; what is sent is how long the clock stands still from then on.
+    hold: Option<mpsc::Sender<Duration>>,
 }
 
 /// Held while a body is in flight; see the module.
@@ -75,24 +80,36 @@ impl Pace {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins or ends the hold as the state wants it.
+    /// Begins, renews or ends the hold as the state wants it.
     fn set(&self, state: &mut State) {
-        let held = !self.self_contained && (state.bodies > 0 || state.waits == 0);
-        if !held {
+        let grace = match (state.bodies, state.waits) {
+            _ if self.self_contained => None,
+            (0, 0) => Some(TEST_GRACE),
+            (0, _) => None,
+            (_, _) => Some(BODY_GRACE),
+        };
+        let Some(grace) = grace else {
             state.hold = None;
-        } else if state.hold.is_none() {
-            state.hold = Some(self.hold());
+            return;
+        };
+        let hold = state.hold.get_or_insert_with(|| self.hold(grace));
+        if hold.send(grace).is_err() {
+            // The runtime is gone, and its time with it.
+            state.hold = None;
         }
     }
 
-    fn hold(&self) -> mpsc::Sender<()> {
-        let (hold, held) = mpsc::channel::<()>();
+    fn hold(&self, grace: Duration) -> mpsc::Sender<Duration> {
+        let (hold, held) = mpsc::channel();
         let (ticks, mut ticked) = tokio::sync::mpsc::unbounded_channel();
         // While a blocking call is under way, a paused clock does not jump.
         let ticking = self.runtime.spawn_blocking(move || {
-            while held.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                if ticks.send(()).is_err() {
-                    return;
+            let mut still = grace;
+            loop {
+                match held.recv_timeout(still) {
+                    Ok(grace) => still = grace,
+                    Err(RecvTimeoutError::Timeout) if ticks.send(()).is_ok() => still = TICK,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
                 }
             }
         });
