@@ -49,7 +49,7 @@ impl fmt::Display for Crash {
 
 /// Plays `scenario` once for every write of the engine and each [`Crash`] there. After a crash
 /// another engine opens over what is left, and the scenario is played again from its beginning, to
-/// the end of every run.
+/// the end of every run. [`CrashEverywhere`] has settings.
 ///
 /// Every pass must come to the same outcomes as the calm one, record each result once, leave
 /// journals that fold, and keep the scenario's invariants.
@@ -58,34 +58,133 @@ impl fmt::Display for Crash {
 /// The first pass that does not: at which write, what that write records, what broke, and the
 /// journals in words.
 pub fn crash_everywhere<O: 'static>(scenario: &Scenario<O>) -> Result<Survived, Broken> {
-    let (calm, writes) = calm_pass(scenario)?;
-    let mut passes = 1;
-    for crash in Crash::ALL {
-        for nth in 1.. {
-            let plan = Plan {
-                fault: Some((nth, crash.fault())),
-                deliveries: calm_deliveries(scenario),
-            };
-            let passed = pass(scenario, &plan);
-            passes += 1;
-            let struck = passed.struck.as_ref().map(commit_in_words);
-            let name = || format!("write {nth} of {writes}, {crash}");
-            let about = match &struck {
-                Some(words) => vec![format!("that write records: {words}")],
-                None => Vec::new(),
-            };
-            let broken = |trouble| Broken::new(name(), about.clone(), trouble);
-            compare(scenario, &calm, passed).map_err(broken)?;
-            if struck.is_none() {
-                break;
-            }
-            if nth >= WRITES_MAX {
-                let what = format!("the scenario makes more than {WRITES_MAX} writes: shorten it");
-                return Err(Broken::new(name(), Vec::new(), Trouble::early(what)));
-            }
+    CrashEverywhere::of(scenario).check()
+}
+
+/// Crashes at every write, with settings.
+#[derive(Debug)]
+#[must_use = "nothing crashes until it is checked"]
+pub struct CrashEverywhere<'a, O> {
+    scenario: &'a Scenario<O>,
+    only: Option<(u64, Crash)>,
+    twice: bool,
+}
+
+/// Where a pass crashes: at which write of the first engine, then of the one behind the crash.
+type Crashes = Vec<(u64, Crash)>;
+
+impl<'a, O: 'static> CrashEverywhere<'a, O> {
+    /// In `scenario`.
+    pub fn of(scenario: &'a Scenario<O>) -> Self {
+        Self {
+            scenario,
+            only: None,
+            twice: false,
         }
     }
-    Ok(Survived { writes, passes })
+
+    /// The one pass that crashes so at this write, from 1, as a report names it.
+    pub fn only(mut self, write: u64, crash: Crash) -> Self {
+        self.only = Some((write, crash));
+        self
+    }
+
+    /// Behind each crash, another one at every write of the engine that opened then: as many passes
+    /// as pairs of writes.
+    pub fn twice(mut self) -> Self {
+        self.twice = true;
+        self
+    }
+
+    /// Plays it; see [`crash_everywhere`].
+    ///
+    /// # Errors
+    /// See [`crash_everywhere`].
+    pub fn check(self) -> Result<Survived, Broken> {
+        let (calm, writes) = calm_pass(self.scenario)?;
+        let mut sweep = Sweep {
+            scenario: self.scenario,
+            calm,
+            writes,
+            passes: 1,
+        };
+        match self.only {
+            Some((write, crash)) => {
+                sweep.crash_at(&vec![(write, crash)])?;
+            }
+            None => sweep.crash_at_every_write(&Vec::new(), self.twice)?,
+        }
+        Ok(Survived {
+            writes,
+            passes: sweep.passes,
+        })
+    }
+}
+
+/// The passes made so far, and what each is compared with.
+struct Sweep<'a, O> {
+    scenario: &'a Scenario<O>,
+    calm: End,
+    writes: u64,
+    passes: u64,
+}
+
+impl<O: 'static> Sweep<'_, O> {
+    /// Crashes at every write behind the crashes `before`, and once more behind each if `again`.
+    fn crash_at_every_write(&mut self, before: &Crashes, again: bool) -> Result<(), Broken> {
+        for crash in Crash::ALL {
+            for nth in 1.. {
+                let mut crashes = before.clone();
+                crashes.push((nth, crash));
+                if self.crash_at(&crashes)? < crashes.len() {
+                    break;
+                }
+                if nth >= WRITES_MAX {
+                    let what =
+                        format!("more than {WRITES_MAX} writes are made: shorten the scenario");
+                    let trouble = Trouble::early(what);
+                    return Err(Broken::new(self.name(&crashes), Vec::new(), trouble));
+                }
+                // Nothing opens behind a refusal that the engine survives.
+                if again && crash != Crash::Refused {
+                    self.crash_at_every_write(&crashes, false)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One pass; how many of the crashes came about.
+    fn crash_at(&mut self, crashes: &Crashes) -> Result<usize, Broken> {
+        let faults = crashes.iter().map(|(nth, crash)| (*nth, crash.fault()));
+        let plan = Plan {
+            faults: faults.collect(),
+            deliveries: calm_deliveries(self.scenario),
+        };
+        let passed = pass(self.scenario, &plan);
+        self.passes += 1;
+        let struck = passed.struck.len();
+        let about = passed.struck.iter().map(commit_in_words);
+        let about: Vec<_> = about
+            .map(|words| format!("that write records: {words}"))
+            .collect();
+        match compare(self.scenario, &self.calm, passed) {
+            Ok(()) => Ok(struck),
+            Err(trouble) => Err(Broken::new(self.name(crashes), about, trouble)),
+        }
+    }
+
+    fn name(&self, crashes: &Crashes) -> String {
+        let mut crashes = crashes.iter();
+        let first = crashes.next();
+        let mut name = first.map_or_else(String::new, |(nth, crash)| {
+            format!("write {nth} of {}, {crash}", self.writes)
+        });
+        for (nth, crash) in crashes {
+            name.push_str(&format!("; then write {nth} of the next engine, {crash}"));
+        }
+        name
+    }
 }
 
 /// The pass in which nothing goes wrong, which every other is compared with.
@@ -101,7 +200,7 @@ pub(crate) fn calm_pass<O: 'static>(scenario: &Scenario<O>) -> Result<(End, u64)
         return Err(broken(Trouble::early(wrong)));
     }
     let plan = Plan {
-        fault: None,
+        faults: Vec::new(),
         deliveries: calm_deliveries(scenario),
     };
     let Passed { end, writes, .. } = pass(scenario, &plan);

@@ -60,7 +60,7 @@ mod shuffle;
 pub mod wait;
 mod world;
 
-pub use crash::{Crash, crash_everywhere};
+pub use crash::{Crash, CrashEverywhere, crash_everywhere};
 pub use ensure::ensure;
 pub use fakes::{Call, Fakes};
 pub use faulty::{CommitFault, FaultyStore};

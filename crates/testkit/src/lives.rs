@@ -1,4 +1,4 @@
-//! Two lives of an engine: over a store that fails at a chosen commit, then over what is left.
+//! The lives of an engine: over a store that fails at a chosen commit, then over what is left.
 
 use std::sync::Arc;
 
@@ -17,40 +17,46 @@ pub struct Life<T> {
     pub died: bool,
 }
 
-/// What one life, or two, came to.
+/// What one life, or several, came to.
 #[derive(Debug)]
 pub struct Lived<T> {
     /// What the last life came to.
     pub came_to: T,
-    /// The commit that met the fault, if one did.
-    pub struck: Option<Commit>,
+    /// The commits that met a fault, one for each life that met one.
+    pub struck: Vec<Commit>,
     /// Commits of the first life.
     pub writes: u64,
 }
 
-/// Lives over a store in memory whose nth commit, from 1, meets a fault; and again over what is left
-/// when a fault struck and the first life died of it. `life` is also handed the memory behind the
-/// store it is to open.
+/// Lives over a store in memory whose nth commit, from 1, meets a fault; when the life died of it,
+/// again over what is left, whose nth commit meets the next fault, and so on; the life behind the
+/// last fault is the last. `life` is also handed the memory behind the store it is to open.
 pub async fn live<T>(
-    fault: Option<(u64, CommitFault)>,
+    faults: Vec<(u64, CommitFault)>,
     life: impl AsyncFn(Arc<dyn Store>, MemoryStore) -> Life<T>,
 ) -> Lived<T> {
-    let memory = MemoryStore::new();
-    let store = Arc::new(FaultyStore::new(memory.clone()));
-    if let Some((nth, fault)) = fault {
-        store.fail_commit(nth, fault);
-    }
-    let front: Arc<dyn Store> = store.clone();
-    let mut lived = life(front, memory.clone()).await;
-    let struck = store.struck();
-    let writes = store.counts().0;
-    if struck.is_some() && lived.died {
-        let left = memory.reopen();
-        lived = life(Arc::new(left.clone()), left).await;
-    }
-    Lived {
-        came_to: lived.came_to,
-        struck,
-        writes,
+    let mut memory = MemoryStore::new();
+    let mut faults = faults.into_iter();
+    let mut struck = Vec::new();
+    let mut writes = None;
+    loop {
+        let store = Arc::new(FaultyStore::new(memory.clone()));
+        if let Some((nth, fault)) = faults.next() {
+            store.fail_commit(nth, fault);
+        }
+        let front: Arc<dyn Store> = store.clone();
+        let lived = life(front, memory.clone()).await;
+        let writes = *writes.get_or_insert(store.counts().0);
+        let met = store.struck();
+        let goes_on = met.is_some() && lived.died;
+        struck.extend(met);
+        if !goes_on {
+            return Lived {
+                came_to: lived.came_to,
+                struck,
+                writes,
+            };
+        }
+        memory = memory.reopen();
     }
 }

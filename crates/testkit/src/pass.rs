@@ -23,8 +23,8 @@ const JOURNALS_SHOWN_MAX: usize = 6;
 /// What differs between passes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
-    /// What strikes at which commit, from 1.
-    pub(crate) fault: Option<(u64, CommitFault)>,
+    /// What strikes at which commit, from 1: of the first engine, of the one behind its crash, …
+    pub(crate) faults: Vec<(u64, CommitFault)>,
     /// Which arrivals come when.
     pub(crate) deliveries: Vec<Delivery>,
 }
@@ -44,8 +44,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Passed {
     /// How it ended, if nothing broke.
     pub(crate) end: Result<End, Trouble>,
-    /// The commit that met its fault, if one did.
-    pub(crate) struck: Option<Commit>,
+    /// The commits that met their faults.
+    pub(crate) struck: Vec<Commit>,
     /// Commits of the first engine.
     pub(crate) writes: u64,
 }
@@ -62,7 +62,7 @@ impl Passed {
     fn never(trouble: Trouble) -> Self {
         Self {
             end: Err(trouble),
-            struck: None,
+            struck: Vec::new(),
             writes: 0,
         }
     }
@@ -113,7 +113,7 @@ pub(crate) fn pass<O: 'static>(scenario: &Scenario<O>, plan: &Plan) -> Passed {
         };
         let mut settings = scenario.settings.clone();
         settings.fakes = (scenario.fakes)(&outside);
-        let lived = live(plan.fault.clone(), async |store, memory| {
+        let lived = live(plan.faults.clone(), async |store, memory| {
             let registry = (scenario.registry)(&outside);
             match World::open(stage, &settings, registry, memory, store).await {
                 Ok(world) => play(scenario, plan, &world, &outside).await,

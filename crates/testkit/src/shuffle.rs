@@ -82,7 +82,7 @@ impl<'a, O: 'static> Shuffle<'a, O> {
             let deliveries = self.deliveries(seed);
             let order = self.in_words(&deliveries);
             let plan = Plan {
-                fault: None,
+                faults: Vec::new(),
                 deliveries,
             };
             let passed = pass(self.scenario, &plan);

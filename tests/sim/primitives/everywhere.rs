@@ -45,7 +45,7 @@ async fn strike(
     act: &impl AsyncFn(&Engine) -> Result<(), SendError>,
 ) -> bool {
     let what = format!("{fault:?} at commit {nth}");
-    let lived = live(Some((nth, fault.clone())), async |store, _memory| {
+    let lived = live(vec![(nth, fault.clone())], async |store, _memory| {
         let engine = engine_over(store, registry(), options()).await;
         let came_to = in_a_week(&what, act(&engine)).await;
         let died = came_to.is_err() || engine.health().failure.is_some();
@@ -56,7 +56,7 @@ async fn strike(
     });
     let lived = lived.await;
     assert_eq!(lived.came_to, Ok(()), "{what}");
-    lived.struck.is_some()
+    !lived.struck.is_empty()
 }
 
 /// What ends within a virtual week, or else never does.

@@ -149,7 +149,7 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let fault =
                 [CommitFault::Lose, CommitFault::KeepUntold][dice.below(2) as usize].clone();
             let strike = (1 + dice.below(110), fault);
-            let lived = live(Some(strike), async |store, _memory| {
+            let lived = live(vec![strike], async |store, _memory| {
                 let engine = engine_over(store, mix(seed), options()).await;
                 let ended = act(&engine, stop_after).await;
                 let died = ended.is_err() || engine.health().failure.is_some();

@@ -1,7 +1,7 @@
 //! A crash at every write: what survives it, and what does not and is found.
 
 use stepwell::Registry;
-use stepwell_testkit::{Scenario, crash_everywhere, ensure};
+use stepwell_testkit::{Crash, CrashEverywhere, Scenario, crash_everywhere, ensure};
 
 use super::shop::{Bought, Till, buy, follow, moved, paid, per_key, renew};
 
@@ -54,6 +54,59 @@ fn a_charge_that_ignores_its_key_is_found_at_the_write_that_records_it() {
     ] {
         assert!(report.contains(said), "{said}: {report}");
     }
+}
+
+#[test]
+fn a_crash_behind_every_crash_is_survived_too() {
+    let scenario = purchase(Till::new);
+    let survived = CrashEverywhere::of(&scenario).twice().check().unwrap();
+    assert!(survived.passes > 80, "{survived}");
+}
+
+#[test]
+fn the_crash_that_broke_something_can_be_tried_alone() {
+    let scenario = purchase(Till::that_forgets);
+    let alone = |write, crash| CrashEverywhere::of(&scenario).only(write, crash).check();
+    let broken = alone(2, Crash::Before).unwrap_err();
+    let all = crash_everywhere(&scenario).unwrap_err();
+    assert_eq!((broken.pass(), broken.what()), (all.pass(), all.what()));
+    // Kept, the charge is not made again.
+    assert_eq!(alone(2, Crash::After).unwrap().passes, 2);
+    assert_eq!(alone(1, Crash::Before).unwrap().passes, 2);
+}
+
+#[test]
+fn a_charge_that_survives_one_crash_but_not_two_is_found() {
+    use stepwell::{Attempt, Error, Step, workflow};
+
+    /// Believes that there are two attempts at most.
+    #[workflow(retries = 5)]
+    async fn believe(step: &mut Step, _input: ()) -> Result<(), Error> {
+        let till = step.get::<Till>();
+        step.run("charge", async |attempt: &Attempt| {
+            let third = if attempt.number() > 2 { "third" } else { "" };
+            till.charge(&format!("{}{third}", attempt.idempotency_key()), 1);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+    let scenario = Scenario::new(
+        async || Ok(Till::new()),
+        |till| Registry::new().with(believe).provide(till.clone()),
+    )
+    .start(&believe, &())
+    .invariant("one charge", async |till, _| {
+        ensure(till.count() == 1, format_args!("{} charges", till.count()))
+    });
+    crash_everywhere(&scenario).unwrap();
+    let broken = CrashEverywhere::of(&scenario).twice().check().unwrap_err();
+    let pass = "write 2 of 3, with a crash before it: it is lost; then write 2 of the next engine, \
+                with a crash before it: it is lost";
+    assert_eq!(
+        (broken.pass(), broken.what()),
+        (pass, "one charge: 2 charges")
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! fakes on their own wire, the database is SQLite.
 
 use serde_json::Value;
-use stepwell::Error;
+use stepwell::{Attempt, Error, Registry, Step, workflow};
 use stepwell_fakes::{Fakes, Mode, Service, Switch};
 use stepwell_testkit::{End, Scenario, crash_everywhere, ensure, shuffle};
 use tempfile::TempDir;
@@ -116,6 +116,35 @@ fn an_order_survives_a_crash_at_any_write_while_services_act_without_answering()
     let scenario = scenario(outside_that_drops_replies).send(&placed("ord_1", "M"));
     let survived = crash_everywhere(&scenario).unwrap();
     assert!(survived.writes > 6, "{survived}");
+}
+
+/// Confirms an order under another key on every attempt.
+#[workflow(on = OrderPlaced, retries = 3)]
+async fn confirm_carelessly(step: &mut Step, order: OrderPlaced) -> Result<(), Error> {
+    let shop = step.get::<Shop>();
+    step.run("send-confirmation", async |attempt: &Attempt| {
+        let key = format!("{}/{}", attempt.idempotency_key(), attempt.number());
+        let sent = shop.mail.confirm(&order, &key).await;
+        sent.map(|_| ()).map_err(Error::retryable)
+    })
+    .await?;
+    Ok(())
+}
+
+#[test]
+fn a_mail_under_another_key_on_every_attempt_is_found_where_it_goes_out_twice() {
+    let careless = Scenario::new(outside, |outside| {
+        let shop = outside.shop.clone();
+        Registry::new().with(confirm_carelessly).provide(shop)
+    })
+    .send(&placed("ord_1", "M"))
+    .invariant("one mail", async |outside, _end| {
+        let mails = outside.fakes.mails().len();
+        ensure(mails == 1, format_args!("{mails} mails"))
+    });
+    let broken = crash_everywhere(&careless).unwrap_err();
+    let pass = "write 2 of 3, with a crash before it: it is lost";
+    assert_eq!((broken.pass(), broken.what()), (pass, "one mail: 2 mails"));
 }
 
 #[test]
