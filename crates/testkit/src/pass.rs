@@ -77,14 +77,18 @@ impl Trouble {
         }
     }
 
+    /// Trouble with the journals there are. What says one of them itself says it no more.
     pub(crate) fn over(what: impl Display, journals: &[Journal]) -> Self {
+        let what = journals.iter().fold(what.to_string(), |what, journal| {
+            what.replace(&journal.to_string(), "")
+        });
         let shown = journals.iter().take(JOURNALS_SHOWN_MAX);
         let mut text: String = shown.map(ToString::to_string).collect();
         if let Some(more) = journals.len().checked_sub(JOURNALS_SHOWN_MAX + 1) {
             text.push_str(&format!("and {} more run(s)\n", more + 1));
         }
         Self {
-            what: what.to_string(),
+            what: what.trim_end().to_owned(),
             journals: text,
         }
     }

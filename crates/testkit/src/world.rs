@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +91,9 @@ pub enum WorldError {
         found: usize,
     },
 }
+
+/// How soon a run that does not end is looked at first.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// A run of a workflow known to the compiler: its output has a type.
 pub struct Run<W> {
@@ -351,18 +353,30 @@ impl World {
     pub async fn outcome(&self, run: impl Into<RunId>) -> Result<Outcome, WorldError> {
         let run = run.into();
         let engine = self.engine();
-        if let Some(outcome) = self.pass(engine.outcome(run)).await {
-            return Ok(outcome?);
+        let patience = self.settings.patience;
+        let _waiting = self.stage.pace.wait();
+        let mut outcome = std::pin::pin!(engine.outcome(run));
+        // Looked at now and then: a quarantined run never ends, however much time passes.
+        let (mut waited, mut wait) = (Duration::ZERO, FIRST_LOOK);
+        loop {
+            wait = wait.min(patience.saturating_sub(waited));
+            if let Some(outcome) = within(wait, outcome.as_mut()).await {
+                return Ok(outcome?);
+            }
+            waited += wait;
+            wait *= 2;
+            let journal = Box::new(self.journal(run).await?);
+            if journal.status() == RunStatus::Quarantined {
+                return Err(WorldError::Quarantined { run, journal });
+            }
+            if waited >= patience {
+                return Err(WorldError::NeverEnded {
+                    run,
+                    patience,
+                    journal,
+                });
+            }
         }
-        let (patience, journal) = (self.settings.patience, Box::new(self.journal(run).await?));
-        if journal.status() == RunStatus::Quarantined {
-            return Err(WorldError::Quarantined { run, journal });
-        }
-        Err(WorldError::NeverEnded {
-            run,
-            patience,
-            journal,
-        })
     }
 
     /// Lets so much time pass. What comes due on the way happens, in its order, each at its instant.
@@ -452,12 +466,6 @@ impl World {
     pub(crate) async fn close(&self) {
         let _waiting = self.stage.pace.wait();
         self.engine().drain(Duration::from_secs(1)).await;
-    }
-
-    /// Lets time pass for as long as `wait` takes; `None` when it takes too long.
-    async fn pass<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
-        let _waiting = self.stage.pace.wait();
-        within(self.settings.patience, wait).await
     }
 }
 

@@ -177,3 +177,20 @@ fn the_ids_of_runs_do_not_make_two_outcomes_differ() {
     let scenario = Scenario::new(async || Ok(()), |()| Registry::new().with(key)).start(&key, &());
     crash_everywhere(&scenario).unwrap();
 }
+
+#[test]
+fn a_run_that_never_ends_is_reported_with_its_journal_once() {
+    let scenario = Scenario::new(async || Ok(()), |()| Registry::new().with(follow))
+        .start(&follow, &"box".to_owned())
+        .arrives(&paid("box"));
+    let broken = crash_everywhere(&scenario).unwrap_err();
+    assert_eq!(broken.pass(), "the calm pass, in which nothing goes wrong");
+    let report = broken.to_string();
+    assert!(report.contains("to end within 3650 d"), "{report}");
+    let waits = "step move waits for event parcel/moved with key \"box\"";
+    assert_eq!(
+        report.matches(waits).count(),
+        2,
+        "as entry and as wait: {report}"
+    );
+}
