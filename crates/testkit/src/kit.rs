@@ -1,4 +1,4 @@
-//! [`test`] and [`Kit`]: one test on the real engine, on a clock of its own.
+//! [`test()`] and [`Kit`]: one test on the real engine, on a clock of its own.
 
 use std::fmt;
 use std::future::Future;

@@ -2,7 +2,7 @@
 //!
 //! # Testing a workflow
 //!
-//! [`test`] runs a test on the real engine under a clock of its own, on which a year takes no time;
+//! [`test()`] runs a test on the real engine under a clock of its own, on which a year takes no time;
 //! [`Kit`] does the same with settings and with fakes in the place of step bodies. A [`Scenario`]
 //! is a world outside, a registry and what happens; [`crash_everywhere`] runs it once for every
 //! write of the engine, with a crash there, and [`shuffle`] in every order of its events. The page
