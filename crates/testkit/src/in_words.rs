@@ -72,6 +72,9 @@ pub fn entry_in_words(entry: &Entry) -> String {
         EntryBody::UndoStarted(fields) => format!("scope {} begins to undo", fields.scope),
         EntryBody::RunContinued(fields) => format!("run goes on as {}", fields.next),
         EntryBody::RunKilled(fields) => with_reason("run is killed", &fields.reason),
+        EntryBody::Patched(fields) => format!("change {} applies", fields.patch),
+        EntryBody::Paused(fields) => with_reason("run is paused", &fields.reason),
+        EntryBody::Retried(fields) => with_reason("what failed is tried again", &fields.reason),
     }
 }
 
@@ -157,6 +160,9 @@ fn request(row: &InboxRow) -> String {
         InboxRow::Cancel { reason } => with_reason("cancel", reason),
         InboxRow::Resume => "resume".to_owned(),
         InboxRow::Kill { reason } => with_reason("kill", reason),
+        InboxRow::Pause { reason } => with_reason("pause", reason),
+        InboxRow::Retry { reason } => with_reason("try again what failed", reason),
+        InboxRow::Quarantine { reason } => format!("quarantine: {reason}"),
         InboxRow::Event { event, .. } => format!("event {event}"),
         InboxRow::Signal { name, .. } => format!("signal {name}"),
         InboxRow::ChildEnded { run, .. } => format!("its child {run} ended"),

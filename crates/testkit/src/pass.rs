@@ -233,18 +233,23 @@ async fn judge<O>(scenario: &Scenario<O>, outside: &O, end: End) -> Result<End, 
 
 fn recorded_twice(journal: &Journal) -> Option<String> {
     let mut recorded = BTreeSet::new();
-    let results = journal
-        .entries()
-        .iter()
-        .filter_map(|entry| match &entry.body {
-            EntryBody::StepSucceeded(fields) => Some(&fields.step),
-            EntryBody::StepFailed(fields) if fields.retry_at.is_none() => Some(&fields.step),
-            _ => None,
-        });
-    results
-        .into_iter()
-        .find(|step| !recorded.insert(*step))
-        .map(ToString::to_string)
+    for entry in journal.entries() {
+        let step = match &entry.body {
+            EntryBody::StepSucceeded(fields) => &fields.step,
+            EntryBody::StepFailed(fields) if fields.retry_at.is_none() => &fields.step,
+            EntryBody::Retried(fields) => {
+                fields.steps.iter().for_each(|step| {
+                    recorded.remove(step);
+                });
+                continue;
+            }
+            _ => continue,
+        };
+        if !recorded.insert(step) {
+            return Some(step.to_string());
+        }
+    }
+    None
 }
 
 /// How the ends of two passes differ, if they do: runs by what they are called, outcomes without

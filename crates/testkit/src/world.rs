@@ -70,13 +70,15 @@ pub enum WorldError {
         /// Its journal.
         journal: Box<Journal>,
     },
-    /// Nothing more happens to a run by itself.
+    /// Nothing more happens to a run by itself: it is quarantined or paused.
     #[error(
-        "expected run {run} to end, but it is quarantined: correct its code, or resume it\n{journal}"
+        "expected run {run} to end, but it is {status}: correct its code, or resume it\n{journal}"
     )]
-    Quarantined {
+    Held {
         /// The run.
         run: RunId,
+        /// How it stands.
+        status: RunStatus,
         /// Its journal.
         journal: Box<Journal>,
     },
@@ -356,7 +358,7 @@ impl World {
         let patience = self.settings.patience;
         let _waiting = self.stage.pace.wait();
         let mut outcome = std::pin::pin!(engine.outcome(run));
-        // Looked at now and then: a quarantined run never ends, however much time passes.
+        // Looked at now and then: a run that is held never ends, however much time passes.
         let (mut waited, mut wait) = (Duration::ZERO, FIRST_LOOK);
         loop {
             wait = wait.min(patience.saturating_sub(waited));
@@ -366,8 +368,13 @@ impl World {
             waited += wait;
             wait *= 2;
             let journal = Box::new(self.journal(run).await?);
-            if journal.status() == RunStatus::Quarantined {
-                return Err(WorldError::Quarantined { run, journal });
+            let status = journal.status();
+            if matches!(status, RunStatus::Quarantined | RunStatus::Paused) {
+                return Err(WorldError::Held {
+                    run,
+                    status,
+                    journal,
+                });
             }
             if waited >= patience {
                 return Err(WorldError::NeverEnded {
