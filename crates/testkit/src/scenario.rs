@@ -303,7 +303,8 @@ impl<O> Act<O> {
             Self::Start { workflow, input } => {
                 let (input, options) = (input.clone(), StartOptions::default());
                 let run = world.start_named(workflow, input, options).await?;
-                Ok(vec![(format!("the run of {workflow} started"), run)])
+                let name = format!("the run of {workflow} by start-{}", world.starts());
+                Ok(vec![(name, run)])
             }
             Self::Send { name, data } => {
                 let id = world.next_event_id();

@@ -58,8 +58,9 @@ impl<'a, O: 'static> Shuffle<'a, O> {
         self
     }
 
-    /// What arrives twice comes under a new id the second time, as from a sender who gives none: the
-    /// engine cannot know it again, and what it leads to must still be the same.
+    /// What arrives twice comes under a new id the second time, as from a sender who gives none. The
+    /// engine cannot know it again and may start a run for each; the runs of the first must still
+    /// come to the same, and the invariants hold.
     pub fn duplicates_under_new_ids(mut self) -> Self {
         self.as_others = true;
         self

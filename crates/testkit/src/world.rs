@@ -242,6 +242,11 @@ impl World {
         self.send_as(&id, event).await
     }
 
+    /// How many starts there were since the begin of what is done.
+    pub(crate) fn starts(&self) -> u32 {
+        self.starts.get()
+    }
+
     pub(crate) fn next_event_id(&self) -> String {
         format!("event-{}", next(&self.events))
     }

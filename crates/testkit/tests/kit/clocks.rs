@@ -100,6 +100,32 @@ fn a_body_that_waits_outside_is_not_overtaken_by_its_time_limit() {
 }
 
 #[test]
+fn without_the_clock_held_the_time_limit_strikes_before_an_answer_can_come() {
+    #[workflow(retries = 0)]
+    async fn ask_a_slow_thread(step: &mut Step, _input: ()) -> Result<bool, Error> {
+        let ask = async |_: &Attempt| {
+            let (answer, heard) = tokio::sync::oneshot::channel();
+            let (gone, here) = std::sync::mpsc::channel::<()>();
+            std::thread::spawn(move || {
+                // Nobody listens any more once this comes back.
+                here.recv().map_or_else(|_| answer.send(()), |()| Ok(()))
+            });
+            let answered = heard.await;
+            drop(gone);
+            Ok(answered?)
+        };
+        let ask = step.run("ask", ask).timeout(Duration::from_secs(5));
+        Ok(ask.await.is_err_and(|spent| spent.is_timeout()))
+    }
+    let kit = Kit::new(Registry::new().with(ask_a_slow_thread)).self_contained();
+    kit.test(async |world| {
+        let run = world.start(&ask_a_slow_thread, &()).await?;
+        assert!(world.output(run).await?);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_body_that_hangs_is_ended_by_its_time_limit_once_the_clock_is_set_forward() {
     #[workflow(retries = 0)]
     async fn hang(step: &mut Step, _input: ()) -> Result<bool, Error> {
