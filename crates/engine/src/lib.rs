@@ -42,5 +42,5 @@ pub use exported::{Exported, NotExported};
 pub use forking::{ForkAsk, Forked};
 pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
-pub use options::{Options, Placement, Probe};
+pub use options::{Bodies, Options, Placement, Probe};
 pub use standing::{EndAsked, OpenWait, Standing, WaitedFor};

@@ -233,7 +233,7 @@ impl Step {
         B: Fn(Attempt) -> Fut,
         Fut: Future<Output = Result<Ran, Failure>>,
     {
-        let in_flight = self.host.admit(address, kind, number).await;
+        let mut in_flight = self.host.admit(address, kind, number).await;
         let attempt =
             Attempt::new(self.host.run(), address.clone(), number).with_token(in_flight.token());
         let limit = options
@@ -241,7 +241,14 @@ impl Step {
             .unwrap_or_else(|| self.host.attempt_timeout());
         // Crash here, or anywhere in the body: nothing is recorded, the in-flight mark names this
         // attempt, and after the restart the body runs again with the same idempotency key.
-        let contained = AssertUnwindSafe(async { body(attempt).await }).catch_unwind();
+        let stand_in = in_flight.take_stand_in();
+        let acting = async {
+            match stand_in {
+                None => body(attempt).await,
+                Some(stand_in) => stand_in.await.map(Ran::recorded),
+            }
+        };
+        let contained = AssertUnwindSafe(acting).catch_unwind();
         let result = match tokio::time::timeout(limit, contained).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Failure::new(
@@ -321,10 +328,15 @@ impl Ran {
                 format!("result does not serialise: {error}"),
             )
         })?;
-        Ok(Self {
-            output: Payload::from_json(json),
+        Ok(Self::recorded(Payload::from_json(json)))
+    }
+
+    /// A result that is encoded already and rests on no database.
+    pub(crate) fn recorded(output: Payload) -> Self {
+        Self {
+            output,
             database: None,
-        })
+        }
     }
 }
 

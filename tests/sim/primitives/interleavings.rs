@@ -9,11 +9,11 @@ use stepwell::{Attempt, Error, Event, Registry, Step};
 use stepwell_core::run::Outcome;
 use stepwell_core::{EntryBody, Payload, RunId, StepAddress};
 use stepwell_engine::Engine;
-use stepwell_testkit::faulty::{CommitFault, FaultyStore};
-use stepwell_testkit::memory::MemoryStore;
+use stepwell_testkit::CommitFault;
+use stepwell_testkit::lives::{Life, live};
 
 use super::everywhere::{ask, event};
-use crate::engine::world::{engine, engine_over, journal, options, paused, shop};
+use crate::engine::world::{engine_over, journal, options, paused, shop};
 
 #[derive(Event, Serialize, Deserialize)]
 #[event("mix/stop", key = "id")]
@@ -148,21 +148,20 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let stop_after = Duration::from_millis(dice.below(4_000));
             let fault =
                 [CommitFault::Lose, CommitFault::KeepUntold][dice.below(2) as usize].clone();
-            let memory = MemoryStore::new();
-            let faulty = std::sync::Arc::new(FaultyStore::new(memory.clone()));
-            faulty.fail_commit(1 + dice.below(110), fault);
-            let first = engine_over(faulty, mix(seed), options()).await;
-            let ended = act(&first, stop_after).await;
-            let (last, (run, outcome)) = match ended {
-                Ok(ended) if first.health().failure.is_none() => (first, ended),
-                Ok(_) | Err(_) => {
-                    first.drain(Duration::ZERO).await;
-                    let second = engine(memory.reopen(), mix(seed)).await;
-                    let ended = act(&second, stop_after).await.unwrap();
-                    (second, ended)
+            let strike = (1 + dice.below(110), fault);
+            let lived = live(vec![strike], async |store, _memory| {
+                let engine = engine_over(store, mix(seed), options()).await;
+                let ended = act(&engine, stop_after).await;
+                let died = ended.is_err() || engine.health().failure.is_some();
+                let mut came_to = None;
+                if let (false, Ok((run, outcome))) = (died, ended) {
+                    came_to = Some((outcome, by_the_journal(&engine, run).await));
                 }
-            };
-            let (addresses, won, seen) = by_the_journal(&last, run).await;
+                engine.drain(Duration::ZERO).await;
+                Life { came_to, died }
+            });
+            let ended = lived.await.came_to;
+            let (outcome, (addresses, won, seen)) = ended.expect("an engine without a fault died");
             let expected = won + 10 * (seen % 100_000_000);
             assert_eq!(
                 outcome,
@@ -175,7 +174,6 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
                 .filter(|step| !step.branch.starts_with("first"));
             assert_eq!(steps.count(), 12 + 20 + 1, "seed {seed}: {addresses:?}");
             winners[won as usize - 1] += 1;
-            last.drain(Duration::ZERO).await;
         }
         assert!(winners.iter().all(|times| *times > 100), "{winners:?}");
     });
