@@ -34,6 +34,9 @@ pub enum WorldError {
     /// A run cannot be looked at or asked.
     #[error(transparent)]
     Operate(#[from] OperateError),
+    /// A journal cannot be exported.
+    #[error(transparent)]
+    Export(#[from] stepwell_engine::NotExported),
     /// An input or event has no JSON.
     #[error("{what} does not serialise: {source}")]
     Encode {
@@ -433,6 +436,15 @@ impl World {
         let journal = self.engine().operator().journal(run).await?;
         let view = journal.ok_or(OperateError::NoSuchRun(run))?;
         Ok(Journal::new(view))
+    }
+
+    /// The journal of a run as `stepwell journal export` writes it, for [`replay`](crate::replay()).
+    ///
+    /// # Errors
+    /// When there is no such run, or it cannot be read.
+    pub async fn export(&self, run: impl Into<RunId>) -> Result<String, WorldError> {
+        let exported = self.engine().operator().export(run.into()).await?;
+        Ok(exported.to_json()?)
     }
 
     /// The journals of all runs, oldest first.

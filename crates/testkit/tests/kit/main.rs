@@ -9,6 +9,8 @@ mod fakes;
 #[cfg(test)]
 mod journals;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod shuffles;
