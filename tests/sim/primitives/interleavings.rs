@@ -34,6 +34,12 @@ impl Dice {
     }
 }
 
+/// Branches of the map: a few, or as many as `STEPWELL_MAP_ITEMS` says, for a night.
+fn items() -> usize {
+    let said = std::env::var("STEPWELL_MAP_ITEMS");
+    said.map_or(20, |text| text.parse().unwrap())
+}
+
 /// A race between a sleep and an event, a join of branches of several steps, and a map. What comes
 /// out tells in which order code saw results.
 fn mix(seed: u64) -> Registry {
@@ -61,7 +67,8 @@ fn mix(seed: u64) -> Registry {
             let mut seen = seen.borrow_mut();
             *seen = seen.wrapping_mul(31).wrapping_add(number);
         };
-        let pauses: Vec<Duration> = (0..40).map(|_| delay()).collect();
+        let items = items();
+        let pauses: Vec<Duration> = (0..12 + items).map(|_| delay()).collect();
         let (pauses, see) = (&pauses, &see);
         let branch = move |number: usize| {
             async move |line: &mut Step| {
@@ -93,7 +100,7 @@ fn mix(seed: u64) -> Registry {
             see(100 + item as u32);
             Ok::<_, Error>(())
         };
-        for ended in step.map("items", 0..20_usize, 6, body).await? {
+        for ended in step.map("items", 0..items, 6, body).await? {
             ended?;
         }
         step.sleep("rest", Duration::from_secs(60)).await?;
@@ -148,7 +155,7 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let stop_after = Duration::from_millis(dice.below(4_000));
             let fault =
                 [CommitFault::Lose, CommitFault::KeepUntold][dice.below(2) as usize].clone();
-            let strike = (1 + dice.below(110), fault);
+            let strike = (1 + dice.below(90 + items() as u64), fault);
             let lived = live(vec![strike], async |store, _memory| {
                 let engine = engine_over(store, mix(seed), options()).await;
                 let ended = act(&engine, stop_after).await;
@@ -172,7 +179,11 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let steps = addresses
                 .iter()
                 .filter(|step| !step.branch.starts_with("first"));
-            assert_eq!(steps.count(), 12 + 20 + 1, "seed {seed}: {addresses:?}");
+            assert_eq!(
+                steps.count(),
+                12 + items() + 1,
+                "seed {seed}: {addresses:?}"
+            );
             winners[won as usize - 1] += 1;
         }
         assert!(winners.iter().all(|times| *times > 100), "{winners:?}");
