@@ -21,7 +21,7 @@ mod waiters;
 pub use apply::{Illegal, apply, fold};
 pub use command::{
     Arrival, ChildOutcome, Command, Decision, EndBranch, Ended, FinishStep, Mark, Refusal, Reply,
-    StartFork, StartStep, StartWait,
+    StartFork, StartStep, StartWait, Subject,
 };
 pub use decide::{begin, decide};
 pub use delivery::{Delivery, Turn};

@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use stepwell_core::ids::StepNameError;
+use stepwell_core::run::Subject;
 use stepwell_core::{
     Failure, FailureClass, ParentClose, Payload, RunId, StepAddress, StepKind, Timestamp,
+    WorkflowName,
 };
 
 use crate::client::StartOptions;
@@ -116,8 +118,9 @@ impl<'a> Asked<'a> {
             options,
         } = self;
         let address = usable(address)?;
+        let subject = Subject::Workflow(WorkflowName::new(workflow));
         let output = step
-            .act_once(&address, kind, async |step: &Step| {
+            .act_once(&address, kind, Some(subject), async |step: &Step| {
                 let refused = |why| Failure::new(FailureClass::Terminal, why);
                 let input = input.clone().map_err(refused)?;
                 let ask = ChildAsk {

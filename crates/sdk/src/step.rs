@@ -200,6 +200,7 @@ impl Step {
                 step: address.clone(),
                 kind,
                 position,
+                subject: None,
             };
             match self.host.ask(Command::StartStep(ask)) {
                 Reply::Recorded(outcome) => {

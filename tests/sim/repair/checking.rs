@@ -277,3 +277,41 @@ fn an_exported_journal_is_read_back_as_it_was_and_anything_else_is_refused() {
         }
     });
 }
+
+#[derive(stepwell::Event, serde::Serialize, serde::Deserialize)]
+#[event("shop/paid", key = "id")]
+struct Paid {
+    id: String,
+}
+
+#[derive(stepwell::Event, serde::Serialize, serde::Deserialize)]
+#[event("shop/settled", key = "id")]
+struct Settled {
+    id: String,
+}
+
+fn waits<E: stepwell::Event + serde::de::DeserializeOwned>(key: &'static str) -> Registry {
+    shop(async move |step: &mut Step| {
+        step.wait_for::<E>("paid", key).await?;
+        Ok(1)
+    })
+    .event::<E>()
+}
+
+#[test]
+fn a_wait_whose_event_or_key_the_code_changed_breaks_instead_of_waiting_for_the_old_one() {
+    paused(async {
+        let engine = engine(MemoryStore::new(), waits::<Paid>("7")).await;
+        let run = begin(&engine).await;
+        until_status(&engine, run, RunStatus::Waiting).await;
+        let journal = exported(&engine, run).await;
+        assert!(journal.check(&waits::<Paid>("7")).fits());
+        let recorded = "wait-for paid for event shop/paid with key 7";
+        let other_key = journal.check(&waits::<Paid>("8"));
+        let attempted = "wait-for paid for event shop/paid with key 8";
+        assert_eq!(other_key, breaks(recorded, attempted));
+        let other_event = journal.check(&waits::<Settled>("7"));
+        let attempted = "wait-for paid for event shop/settled with key 7";
+        assert_eq!(other_event, breaks(recorded, attempted));
+    });
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Awaited, ChildStarted, Entry, Failure, QuarantineReason, StepKind, WaitOn};
-use crate::ids::{EventId, EventOrder, RunId, Seq, StepAddress};
+use crate::ids::{EventId, EventOrder, RunId, Seq, StepAddress, WorkflowName};
 use crate::limits::RUN_STATE_BYTES;
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
@@ -124,6 +124,30 @@ pub struct StartStep {
     pub kind: StepKind,
     /// How many steps of its branch the code passed before this one.
     pub position: usize,
+    /// What the call is about, where that is recorded when it begins.
+    pub subject: Option<Subject>,
+}
+
+/// What a step that is no body is about: code that asks for another is another code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An event, by name and key.
+    Event(Awaited),
+    /// A signal, by its name.
+    Signal(String),
+    /// A run of this workflow.
+    Workflow(WorkflowName),
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Event(Awaited { name, key }) if key.is_empty() => write!(f, "event {name}"),
+            Self::Event(Awaited { name, key }) => write!(f, "event {name} with key {key}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+            Self::Workflow(name) => write!(f, "workflow {name}"),
+        }
+    }
 }
 
 /// What the in-flight file says of a run at the last death of the engine.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::command::Subject;
 use super::lines::Lines;
 use super::waiters::Waiters;
 use crate::entry::{Failure, ParentClose, QuarantineReason, RunStarted, StepKind, WaitOn};
@@ -89,6 +90,8 @@ pub struct StepState {
     pub recoveries: u32,
     /// Attempts before a person had it tried again.
     pub spent: u32,
+    /// What it is about, for a wait or a child.
+    pub subject: Option<Subject>,
     /// Its branches, for a fork.
     pub shape: Option<Shape>,
     /// How far it is.

@@ -26,6 +26,7 @@ pub(super) fn due<'s>(
         failures: 0,
         recoveries: 0,
         spent: 0,
+        subject: None,
         shape: None,
         progress: StepProgress::Open { retry_at: None },
     });

@@ -177,6 +177,7 @@ impl Host {
             step: step.clone(),
             kind,
             position,
+            subject: None,
         }));
         if let Reply::Recorded(_) = reply {
             let turn = self.with(|state| self.delivery.borrow_mut().turn(state, step));

@@ -59,6 +59,7 @@ fn commands() -> impl Strategy<Value = Command> {
             step,
             kind,
             position,
+            subject: None,
         })
     });
     let result = prop_oneof![

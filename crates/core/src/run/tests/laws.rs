@@ -422,6 +422,7 @@ pub(super) fn ask(step: StepAddress, kind: StepKind, position: usize) -> Command
         step,
         kind,
         position,
+        subject: None,
     })
 }
 

@@ -149,6 +149,7 @@ impl Play {
             step: step.clone(),
             kind,
             position: self.passed_on(&step.branch),
+            subject: None,
         };
         match self.send(Command::StartStep(ask)) {
             Some(Reply::Recorded(_)) => self.pass(&step.branch),

@@ -169,6 +169,7 @@ impl<'p> World<'p> {
                 step: address(step),
                 kind: step.kind,
                 position,
+                subject: None,
             };
             match self.send(state, Command::StartStep(ask))? {
                 Reply::Recorded(outcome) => return Life::Continue(Some(outcome)),
