@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stepwell::{Error, Registry, Timestamp};
-use stepwell_engine::{Clock, Options};
+use stepwell_engine::{Chance, Clock, Options};
 
 use crate::ensure::broken;
 use crate::fakes::{Call, Fakes};
@@ -69,6 +69,7 @@ pub struct Kit {
 pub(crate) struct Settings {
     pub(crate) fakes: Fakes,
     pub(crate) begin: Timestamp,
+    pub(crate) seed: u64,
     pub(crate) patience: Duration,
     pub(crate) self_contained: bool,
     pub(crate) options: Options,
@@ -79,6 +80,7 @@ impl Default for Settings {
         Self {
             fakes: Fakes::default(),
             begin: BEGIN,
+            seed: 0,
             patience: PATIENCE,
             self_contained: false,
             options: Options::default(),
@@ -130,6 +132,14 @@ impl Kit {
         self
     }
 
+    /// What ids of runs, `step.random` and `step.ulid` are drawn from: the same every time for the
+    /// same seed. Default: 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
     /// How much virtual time may pass in one wait before the test fails. Default: ten years.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -146,8 +156,8 @@ impl Kit {
         self
     }
 
-    /// Changes settings of the engine, such as the time limit of attempts. Placement and marks of
-    /// attempts in flight are the kit's.
+    /// Changes settings of the engine, such as the time limit of attempts. Placement, chance and
+    /// marks of attempts in flight are the kit's.
     #[must_use]
     pub fn engine_options(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.settings.options);
@@ -187,6 +197,8 @@ impl Kit {
 pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) pace: Arc<Pace>,
+    /// One sequence for all its engines, so that no id comes twice.
+    pub(crate) chance: Chance,
     /// Marks of attempts in flight, which outlive an engine as they outlive a process.
     pub(crate) marks: Arc<tempfile::TempDir>,
 }
@@ -215,6 +227,7 @@ pub(crate) fn on_a_clock_of_its_own<T>(
         let stage = Stage {
             clock: Clock::virtual_from(settings.begin),
             pace: Pace::of_this_runtime(settings.self_contained),
+            chance: Chance::seeded(settings.seed),
             marks: Arc::new(marks),
         };
         play(&stage).await

@@ -33,8 +33,8 @@
 //!
 //! [`MemoryStore`] keeps the contract in memory, [`FaultyStore`] fails at a chosen commit,
 //! [`SimStore`] is slow and fails as a seed says, [`lives`] opens an engine again over what a fault
-//! leaves, [`conformance`] asks any store whether it keeps the contract, [`disk`] is a disk whose
-//! power can be cut.
+//! leaves, [`turns`] lets a runtime and its blocking calls take turns, [`conformance`] asks any store
+//! whether it keeps the contract, [`disk`] is a disk whose power can be cut.
 
 pub mod conformance;
 mod crash;

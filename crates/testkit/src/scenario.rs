@@ -270,6 +270,13 @@ impl<O: 'static> Scenario<O> {
         self
     }
 
+    /// See [`Kit::seed`](crate::Kit::seed).
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
     /// See [`Kit::patience`](crate::Kit::patience).
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {

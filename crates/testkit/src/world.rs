@@ -505,6 +505,7 @@ async fn engine(
     };
     let options = Options {
         placement: Placement::Local(2),
+        chance: stage.chance.clone(),
         in_flight: Some(stage.marks.path().join("in-flight")),
         bodies: Some(Arc::new(seen)),
         ..settings.options.clone()

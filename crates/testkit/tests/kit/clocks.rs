@@ -184,6 +184,25 @@ fn a_run_goes_on_behind_a_crash_in_the_middle_of_its_year() {
 }
 
 #[test]
+fn ids_instants_and_random_numbers_are_the_same_every_time_for_a_seed() {
+    #[workflow]
+    async fn draw(step: &mut Step, _input: ()) -> Result<(u64, u64), Error> {
+        step.sleep("rest", Duration::from_secs(30)).await?;
+        let number = step.random().await;
+        Ok((number, step.now().await.as_ms()))
+    }
+    let drawn = |seed| {
+        let kit = Kit::new(Registry::new().with(draw)).seed(seed);
+        kit.test(async |world| {
+            let run = world.start(&draw, &()).await?;
+            Ok((run.id(), world.output(run).await?))
+        })
+    };
+    assert_eq!(drawn(1), drawn(1));
+    assert_ne!(drawn(1), drawn(2));
+}
+
+#[test]
 fn a_schedule_ticks_once_for_each_day_that_passes() {
     use stepwell::Tick;
 
