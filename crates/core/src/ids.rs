@@ -1,6 +1,6 @@
 //! Names and numbers that identify things: one newtype each, so that none is taken for another.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,9 +9,32 @@ use ulid::Ulid;
 use crate::limits::STEP_NAME_BYTES;
 
 /// The id of one run: a ULID, so ids sort by the time the run was created.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In JSON it is its text: a number of that size is rounded by most readers. In stored fields it is
+/// the number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u128);
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            u128::deserialize(deserializer).map(Self)
+        }
+    }
+}
 
 impl RunId {
     /// From a ULID drawn by the caller; this crate draws none.
@@ -357,6 +380,18 @@ mod tests {
             let run = RunId::from_bytes(bytes);
             assert_eq!(run.to_string().parse(), Ok(run));
         }
+    }
+
+    #[test]
+    fn a_run_id_is_its_text_in_json_and_its_number_in_stored_fields() {
+        let run = RunId::from_bytes([7; 16]);
+        let json = serde_json::to_value(run).unwrap();
+        assert_eq!(json, run.to_string());
+        assert_eq!(serde_json::from_value::<RunId>(json).unwrap(), run);
+        let stored = crate::envelope::encode_fields(&run).unwrap();
+        let number = u128::from_be_bytes([7; 16]);
+        assert_eq!(stored, crate::envelope::encode_fields(&number).unwrap());
+        assert_eq!(crate::envelope::decode_fields("run", &stored), Ok(run));
     }
 
     #[test]
