@@ -19,8 +19,9 @@ use tokio::sync::Notify;
 
 use crate::gate::ALONE_AT_MOST;
 use crate::host::{HostHandle, Loaded, Rest, RunHost, Stop, read_requests};
-use crate::operator::{blocking, folded};
+use crate::operator::blocking;
 use crate::shared::Shared;
+use crate::stored::{self, Stored};
 use crate::watched::Watched;
 
 /// How a drive ended.
@@ -71,21 +72,30 @@ pub(crate) async fn drive(
     requests: Rc<Requests>,
 ) -> Left {
     let left = loop {
-        let (loaded, input) = match fresh.take() {
+        let stored = match fresh.take() {
             Some(Fresh { state, input }) => {
                 let agenda = due_at(&state);
-                (Loaded { state, agenda }, Some(input))
-            }
-            None => match load(&shared, run).await {
-                Ok(Some(loaded)) => {
-                    requests.waiting.set(true);
-                    (loaded, None)
+                Stored {
+                    loaded: Loaded { state, agenda },
+                    requests: Vec::new(),
+                    input: Some(input),
                 }
-                Ok(None) => break Left::Ended,
-                Err(trouble) => break unreadable(&shared, run, trouble).await,
-            },
+            }
+            None => {
+                // Before the look: what is left from here on is told again.
+                requests.waiting.set(false);
+                match stored::read(&shared, run).await {
+                    Ok(Some(stored)) => stored,
+                    Ok(None) => break Left::Ended,
+                    Err(trouble) => break unreadable(&shared, run, trouble).await,
+                }
+            }
         };
-        let host = RunHost::new(Arc::clone(&shared), loaded);
+        let input = stored.input;
+        let host = RunHost::new(Arc::clone(&shared), stored.loaded);
+        for request in stored.requests {
+            host.take_request(request);
+        }
         match session(&shared, &host, input, &requests).await {
             Some(left) => break left,
             None => continue,
@@ -374,19 +384,6 @@ async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Result<Payload,
     };
     host.ask(Command::Quarantine(reason));
     Err(Replay::Reconsider)
-}
-
-/// The run as stored; `None` when there is no such run.
-pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Loaded>, ReadError> {
-    let store = Arc::clone(&shared.store);
-    let journal = blocking(move || store.journal(run)).await?;
-    if journal.is_empty() {
-        return Ok(None);
-    }
-    let state = folded(run, &journal)?;
-    // The agenda row was written with the last entry, by this same function.
-    let agenda = due_at(&state);
-    Ok(Some(Loaded { state, agenda }))
 }
 
 /// A run that cannot be read: damage quarantines it, anything else is tried again in a while.

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 pub(crate) use append::More;
 pub(crate) use handle::HostHandle;
 pub(crate) use rest::Rest;
-pub(crate) use waits::read_requests;
+pub(crate) use waits::{Request, read_requests};
 
 use crate::event_table::SharedTicket;
 use crate::gate::{Alone, InCompany};

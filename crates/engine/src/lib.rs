@@ -30,6 +30,7 @@ mod shard;
 mod shared;
 mod standing;
 mod starting;
+mod stored;
 mod ticking;
 mod watched;
 

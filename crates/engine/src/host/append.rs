@@ -99,15 +99,15 @@ impl RunHost {
             changes,
         };
         // Without an entry a commit says nothing of those before it, and the run waits for none:
-        // should it be lost, the rows are answered again.
+        // should it be refused, the rows are answered again.
         let ticket = self.shared.store.commit(commit);
-        let shared = Arc::clone(&self.shared);
+        let (shared, run) = (Arc::clone(&self.shared), self.run);
         tokio::task::spawn_local(async move {
             match ticket.await {
                 Ok(()) => wakes
                     .into_iter()
                     .for_each(|run| shared.wake(run, Wake::Request(run))),
-                Err(error) if error.retry() => {}
+                Err(error) if error.retry() => shared.wake(run, Wake::Request(run)),
                 Err(error) => shared.fail(&error),
             }
         });
