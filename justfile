@@ -11,13 +11,21 @@ verify *checks:
 tidy:
     cargo test -p stepwell-tests --test tidy
 
-# The laws of the core and the simulations, with scripts drawn from SEED.
+# One seed of the simulation again, told whole if it fails.
 sim seed:
+    STEPWELL_SIM_SEED={{seed}} cargo test -p stepwell-tests --test sim a_thousand_seeds_keep_every_promise
+
+# So many seeds of the simulation.
+sim-long seeds='10000':
+    STEPWELL_SIM_SEEDS={{seeds}} cargo test --release -p stepwell-tests --test sim a_thousand_seeds_keep_every_promise
+
+# The laws of the core and the stores, with scripts drawn from SEED.
+drawn seed:
     PROPTEST_RNG_SEED={{seed}} cargo test -p stepwell-core --lib
     PROPTEST_RNG_SEED={{seed}} cargo test -p stepwell-tests --test sim
 
 # The same with CASES scripts a property, for a night.
-sim-long cases='100000':
+drawn-long cases='100000':
     PROPTEST_CASES={{cases}} cargo test --release -p stepwell-core --lib
     PROPTEST_CASES={{cases}} cargo test --release -p stepwell-tests --test sim
 

@@ -33,6 +33,18 @@ const MAY_SLEEP: &[(&str, &str)] = &[
         "tests/sim/",
         "a test there that waits runs on a paused clock, where sleeping takes no time",
     ),
+    (
+        "tests/sim/simulation/",
+        "every seed there runs on a paused clock, where sleeping takes no time",
+    ),
+    (
+        "tests/sim/engine/passing.rs",
+        "trouble there passes on a paused clock, where sleeping takes no time",
+    ),
+    (
+        "crates/testkit/src/sim_store.rs",
+        "a disk is slow there on a paused clock, where sleeping takes no time",
+    ),
 ];
 
 /// Whether every line of a file belongs to tests.

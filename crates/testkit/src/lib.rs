@@ -74,6 +74,6 @@ pub use replay::{Mismatch, Mismatches, replay};
 pub use report::{Broken, Survived};
 pub use scenario::{End, Ended, Scenario};
 pub use shuffle::{Shuffle, shuffle};
-pub use sim_store::{Script, SimStore, Strike, Vice};
+pub use sim_store::{Fate, SimStore, Strike, Vice};
 pub use turns::Turns;
 pub use world::{Run, World, WorldError};

@@ -1,7 +1,7 @@
-//! A store on virtual time whose disk is slow, fails and loses power as a script says.
+//! A store on virtual time whose disk is slow and fails, and whose process dies, as its fate says.
 //!
 //! Commits take their place at once and become durable a drawn while later, several together, as
-//! behind a log that syncs. One script goes through all openings of one store: it counts commits
+//! behind a log that syncs. One fate spans all openings of one store: it counts commits
 //! and reads from the first of them on.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,7 +48,7 @@ pub enum Vice {
 
 /// What the disk does and when, and what it did so far.
 #[derive(Debug)]
-pub struct Script {
+pub struct Fate {
     state: Mutex<State>,
     /// Set when the process is dead: nothing more becomes durable.
     dead: watch::Sender<bool>,
@@ -63,6 +63,8 @@ struct State {
     failing_reads: Vec<Range<u64>>,
     /// How long the next commits take to become durable, in milliseconds; used in turn.
     delays: VecDeque<u64>,
+    /// How long a ticket keeps to itself what it knows, in milliseconds.
+    told_after_ms: u64,
     vice: Option<Vice>,
     /// Tickets nobody will ever resolve: their process died.
     never: Vec<TicketSender>,
@@ -73,7 +75,7 @@ struct State {
     exhausted: bool,
 }
 
-impl Script {
+impl Fate {
     /// A disk that does what it should and is quick.
     #[must_use]
     pub fn new() -> Arc<Self> {
@@ -100,6 +102,11 @@ impl Script {
     /// Commits take these many milliseconds in turn, over and over; none means none.
     pub fn delay(&self, delays_ms: impl IntoIterator<Item = u64>) {
         self.lock().delays = delays_ms.into_iter().collect();
+    }
+
+    /// Tickets say what became of their commits so many milliseconds later.
+    pub fn tell_after(&self, ms: u64) {
+        self.lock().told_after_ms = ms;
     }
 
     /// From here on the store has this vice.
@@ -145,7 +152,13 @@ impl Script {
         failed_at.is_some_and(|at| at.elapsed() < span)
     }
 
-    /// Whether the limit of commits was reached.
+    /// The process goes on without end: it is taken for dead, and nothing more is tried.
+    pub fn exhaust(&self) {
+        self.lock().exhausted = true;
+        self.die();
+    }
+
+    /// Whether the limit of commits was reached, or another one.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.lock().exhausted
@@ -175,7 +188,7 @@ impl Script {
     /// Resolves when the process is dead.
     pub async fn died(&self) {
         let mut dead = self.dead.subscribe();
-        // The sender lives as long as this script.
+        // The sender lives as long as this fate.
         drop(dead.wait_for(|dead| *dead).await);
     }
 
@@ -184,16 +197,23 @@ impl Script {
     }
 
     fn read(&self) -> Result<(), ReadError> {
+        let failed = || {
+            let why = "made to fail".to_owned();
+            Err(ReadError::Failed { why })
+        };
+        if self.is_dead() {
+            // Not counted: whether a dead process comes to its last reads is anybody's guess.
+            return failed();
+        }
         let mut state = self.lock();
         state.reads += 1;
         let at = state.reads;
-        if self.is_dead() || state.failing_reads.iter().any(|reads| reads.contains(&at)) {
-            state.failed_reads += 1;
-            state.failed_at = Some(Instant::now());
-            let why = "made to fail".to_owned();
-            return Err(ReadError::Failed { why });
+        if !state.failing_reads.iter().any(|reads| reads.contains(&at)) {
+            return Ok(());
         }
-        Ok(())
+        state.failed_reads += 1;
+        state.failed_at = Some(Instant::now());
+        failed()
     }
 
     /// What the next commit meets, and how long it takes.
@@ -247,21 +267,21 @@ impl Vice {
     }
 }
 
-/// One opening of a store in memory, under a [`Script`].
+/// One opening of a store in memory, under a [`Fate`].
 #[derive(Debug, Clone)]
 pub struct SimStore {
     memory: MemoryStore,
-    script: Arc<Script>,
+    fate: Arc<Fate>,
     turns: Arc<Turns>,
 }
 
 impl SimStore {
-    /// `memory`, which holds its commits until they are synced, under `script`.
+    /// `memory`, which holds its commits until they are synced, under `fate`.
     #[must_use]
-    pub fn new(memory: MemoryStore, script: Arc<Script>, turns: Arc<Turns>) -> Self {
+    pub fn new(memory: MemoryStore, fate: Arc<Fate>, turns: Arc<Turns>) -> Self {
         Self {
             memory,
-            script,
+            fate,
             turns,
         }
     }
@@ -277,9 +297,24 @@ impl SimStore {
         read: impl FnOnce(&MemoryStore) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         self.turns.take(|| {
-            self.script.read()?;
+            self.fate.read()?;
             read(&self.memory)
         })
+    }
+
+    /// A ticket that tells as late as the fate says, behind all those before it.
+    fn late(&self, ticket: Ticket) -> Ticket {
+        let told_after = self.fate.lock().told_after_ms;
+        if told_after == 0 {
+            return ticket;
+        }
+        let (sender, late) = Ticket::pair();
+        tokio::spawn(async move {
+            let told = ticket.await;
+            tokio::time::sleep(Duration::from_millis(told_after)).await;
+            sender.resolve(told);
+        });
+        late
     }
 
     fn strike(&self, commit: Commit, strike: Strike) -> Ticket {
@@ -303,14 +338,14 @@ impl SimStore {
                 unknown()
             }
             Strike::CrashBefore => {
-                self.script.die();
-                self.script.never()
+                self.fate.die();
+                self.fate.never()
             }
             Strike::CrashAfter => {
                 drop(self.memory.commit(commit));
                 self.memory.sync();
-                self.script.die();
-                self.script.never()
+                self.fate.die();
+                self.fate.never()
             }
         }
     }
@@ -322,33 +357,33 @@ impl Store for SimStore {
     }
 
     fn commit(&self, mut commit: Commit) -> Ticket {
-        let vice = self.script.lock().vice;
+        let vice = self.fate.lock().vice;
         if let Some(vice) = vice {
             vice.spoil(&mut commit);
         }
-        if self.script.is_dead() {
-            return self.script.never();
+        if self.fate.is_dead() {
+            return self.fate.never();
         }
-        let (strike, delay) = self.script.next_commit();
+        let (strike, delay) = self.fate.next_commit();
         if let Some(strike) = strike {
-            return self.strike(commit, strike);
+            return self.late(self.strike(commit, strike));
         }
         let ticket = self.memory.commit(commit);
         if delay == 0 {
             self.memory.sync();
-            return ticket;
+            return self.late(ticket);
         }
-        let (memory, script) = (self.memory.clone(), Arc::clone(&self.script));
+        let (memory, fate) = (self.memory.clone(), Arc::clone(&self.fate));
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
-            if !script.is_dead() {
+            if !fate.is_dead() {
                 memory.sync();
             }
         });
         if vice == Some(Vice::AnswersEarly) {
             return Ticket::resolved(Ok(()));
         }
-        ticket
+        self.late(ticket)
     }
 
     fn look_event(&self, id: &EventId) -> Result<(Option<EventRow>, Seen), ReadError> {

@@ -10,7 +10,7 @@ use stepwell_engine::{Engine, Options};
 use stepwell_store::Store;
 use stepwell_testkit::faulty::CommitFault;
 use stepwell_testkit::memory::MemoryStore;
-use stepwell_testkit::sim_store::{Script, SimStore, Strike};
+use stepwell_testkit::sim_store::{Fate, SimStore, Strike};
 use stepwell_testkit::turns::Turns;
 use tokio::time::timeout;
 
@@ -62,11 +62,11 @@ async fn send_all(engine: &Engine) -> stepwell::RunId {
 
 /// Lets the `nth` read fail. Whether there was one.
 async fn fail_read(nth: u64) -> bool {
-    let script = Script::new();
-    script.fail_reads(nth..nth + 1);
+    let fate = Fate::new();
+    fate.fail_reads(nth..nth + 1);
     let store: Arc<dyn Store> = Arc::new(SimStore::new(
         MemoryStore::new(),
-        Arc::clone(&script),
+        Arc::clone(&fate),
         Turns::new(),
     ));
     let clock = super::world::clock();
@@ -80,7 +80,7 @@ async fn fail_read(nth: u64) -> bool {
     let week = Duration::from_secs(7 * 86_400);
     let ended = timeout(week, pending_end(&engine, run)).await;
     assert!(ended.is_ok(), "read {nth} failed, and the run never ends");
-    script.counts().1 >= nth
+    fate.counts().1 >= nth
 }
 
 async fn pending_end(engine: &Engine, run: stepwell::RunId) {
@@ -101,10 +101,10 @@ fn a_read_that_fails_once_loses_neither_a_run_nor_what_was_left_for_it() {
 #[test]
 fn a_lost_commit_leaves_its_thread_to_the_body_in_flight() {
     paused(async {
-        let script = Script::new();
-        script.delay([1_000]);
+        let fate = Fate::new();
+        fate.delay([1_000]);
         let memory = MemoryStore::held();
-        let store = Arc::new(SimStore::new(memory, Arc::clone(&script), Turns::new()));
+        let store = Arc::new(SimStore::new(memory, Arc::clone(&fate), Turns::new()));
         let code = async move |step: &mut Step| {
             let slow = async |_: &Attempt| {
                 tokio::time::sleep(Duration::from_secs(60)).await;
@@ -129,7 +129,7 @@ fn a_lost_commit_leaves_its_thread_to_the_body_in_flight() {
         begin(&engine).await;
         // A body is in flight, another waits for a commit, and the one behind that is lost.
         tokio::time::sleep(Duration::from_millis(1_550)).await;
-        script.strike(script.counts().0 + 1, Strike::Disk(CommitFault::Lose));
+        fate.strike(fate.counts().0 + 1, Strike::Disk(CommitFault::Lose));
         engine.failed().await;
         let drained = engine.drain(Duration::from_secs(100)).await;
         assert_eq!(drained.parked, 0, "the body had time to end");

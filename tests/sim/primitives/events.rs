@@ -434,3 +434,33 @@ fn a_sent_event_starts_its_runs_in_the_commit_that_records_the_step() {
         assert!(everywhere(registry, act).await > 10);
     });
 }
+
+#[test]
+fn waits_that_begin_together_miss_none_of_the_events_that_are_there() {
+    let registry = || {
+        let code = async move |step: &mut Step| {
+            step.sleep("first", Duration::from_secs(10)).await?;
+            let body = async |line: &mut Step, _: u32| {
+                let wait = line.wait_for::<Paid>("payment", "o-1");
+                Ok::<_, Error>(wait.timeout(Duration::from_secs(60)).await?)
+            };
+            let mut sum = 0;
+            for paid in step.map("all", 0..3, 3, body).await? {
+                sum += paid?.map_or(0, |paid| paid.amount);
+            }
+            Ok(sum)
+        };
+        shop(code).event::<Paid>()
+    };
+    paused(async {
+        let act = async |engine: &Engine| {
+            let run = ask(engine).await?;
+            for (id, amount) in [("p-1", 1), ("p-2", 20), ("p-3", 300)] {
+                engine.publish(vec![paid(id, "o-1", amount)]).await?;
+            }
+            assert_eq!(engine.outcome(run).await?, json("321"));
+            Ok(())
+        };
+        assert!(everywhere(registry, act).await > 15);
+    });
+}

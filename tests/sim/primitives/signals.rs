@@ -125,3 +125,26 @@ fn one_run_signals_another_by_the_key_it_was_started_under_exactly_as_often_as_i
         assert!(everywhere(registry, act).await > 15);
     });
 }
+
+#[test]
+fn a_signal_nobody_asked_for_goes_on_with_a_run_that_continues_as_new() {
+    #[workflow]
+    async fn relay(step: &mut Step, first: bool) -> Result<u32, Error> {
+        if first {
+            step.sleep("rest", Duration::from_secs(60)).await?;
+            return step.continue_as_new(&false).await;
+        }
+        Ok(step.wait_signal("number", "add").await?)
+    }
+    paused(async {
+        let registry = shop(async move |_: &mut Step| Ok(0)).with(relay);
+        let engine = engine(MemoryStore::new(), registry).await;
+        let input = Payload::from_json("true");
+        let started = engine.start_run("relay", input, StartOptions::default());
+        let run = started.await.unwrap().run;
+        add(&engine, run, "7").await;
+        let day = Duration::from_secs(86_400);
+        let ended = tokio::time::timeout(day, engine.outcome(run)).await;
+        assert_eq!(ended, Ok(Ok(json("7"))));
+    });
+}

@@ -1,5 +1,7 @@
 //! Clients of the engine: what they ask, and what they write down of the answers.
 
+use std::time::Duration;
+
 use stepwell::{Event as _, RunRef, StartOptions};
 use stepwell_core::{EntryBody, EventId, Payload, RunId};
 use stepwell_engine::{Engine, NewEvent};
@@ -90,10 +92,17 @@ async fn ask(engine: &Engine, world: &World, act: &Act) -> Result<(), String> {
             let fact = event(&format!("tell-{id}"), Fact::NAME, &Fact { key, amount });
             publish(engine, world, vec![fact]).await
         }
-        Act::Start { key, program } => {
+        Act::Start {
+            key,
+            program,
+            terms,
+        } => {
             let go = serde_json::to_string(&Go { program: *program }).unwrap();
             let options = StartOptions {
                 key: Some(key_name(*key)),
+                delay: terms.delay.map(Duration::from_millis),
+                start_within: terms.start_within.map(Duration::from_millis),
+                finish_within: terms.finish_within.map(Duration::from_millis),
                 ..StartOptions::default()
             };
             let started = engine

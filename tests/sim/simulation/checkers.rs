@@ -6,6 +6,7 @@ mod children;
 mod endings;
 mod rows;
 mod undo;
+mod waits;
 
 use super::observation::Observation;
 
@@ -50,7 +51,12 @@ const CHECKERS: &[Checker] = &[
         "only who was asked is cancelled",
         endings::cancelled_if_asked,
     ),
-    ("no wait ends early", endings::none_early),
+    ("no wait ends early", waits::none_early),
+    ("no event passes by a wait", waits::none_missed),
+    (
+        "an event is taken once, by who was there before it",
+        waits::taken_once,
+    ),
     ("a scope undoes once and in reverse", undo::in_reverse),
     (
         "children end with their parent if they are to",

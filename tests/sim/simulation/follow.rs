@@ -19,6 +19,8 @@ pub(super) enum Met {
     Said(String),
     /// An error leaves it.
     Failed,
+    /// The run goes on as one of this program.
+    Continues(usize),
     /// The journal ends in the middle of it.
     Cut,
 }
@@ -105,7 +107,7 @@ impl<'a> Follower<'a> {
                 Met::Said(more) => said.push_str(&more),
                 Met::Failed if op.caught => said.push('!'),
                 Met::Failed => return Ok(Met::Failed),
-                Met::Cut => return Ok(Met::Cut),
+                ends @ (Met::Cut | Met::Continues(_)) => return Ok(ends),
             }
             said.push(';');
         }
@@ -115,6 +117,7 @@ impl<'a> Follower<'a> {
     fn call(&mut self, line: &str, call: &Call) -> Result<Met, Wrong> {
         match call {
             Call::Fail => Ok(Met::Failed),
+            Call::Continue { program } => Ok(Met::Continues(*program)),
             Call::Act(body, _) => self.acted(line, "act", body),
             Call::Now => self.drawn(line, "now", StepKind::Now, 'n'),
             Call::Random => self.drawn(line, "random", StepKind::Random, 'r'),
@@ -235,7 +238,7 @@ impl<'a> Follower<'a> {
         let child = self.child_of(&step)?;
         let ended = self
             .cut
-            .state(child)
+            .goes_on_as(child)
             .and_then(|state| state.outcome.as_ref());
         match (outcome, ended) {
             (StepOutcome::Succeeded(output), Some(Outcome::Completed(own))) if output == own => {
@@ -299,7 +302,7 @@ impl<'a> Follower<'a> {
             .into_iter()
             .map(|met| match met {
                 Met::Said(said) => Some(said),
-                Met::Failed | Met::Cut => None,
+                Met::Failed | Met::Cut | Met::Continues(_) => None,
             })
             .collect();
         Ok(said.map_or(Met::Failed, |said| {

@@ -58,7 +58,8 @@ impl Workflow for Interpreter {
     fn run<'a>(&'a self, step: &'a mut Step, input: Payload) -> WorkflowFuture<'a> {
         Box::pin(async move {
             let go: Go = serde_json::from_str(input.as_json()).map_err(Error::terminal)?;
-            let said = self.block(step, &self.programs[go.program].ops).await?;
+            let ops = &self.programs[go.program].ops;
+            let said = self.world.bounded(self.block(step, ops)).await?;
             Ok(Payload::from_json(serde_json::to_string(&said)?))
         })
     }
@@ -107,6 +108,7 @@ impl Interpreter {
                 Ok("z".to_owned())
             }
             Call::Fail => Err(Error::terminal("program says so")),
+            Call::Continue { program } => step.continue_as_new(&Go { program: *program }).await,
             Call::Hear {
                 key,
                 at_least,

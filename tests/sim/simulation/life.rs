@@ -11,7 +11,7 @@ use stepwell_core::run::Awaiting;
 use stepwell_core::{EventId, Timestamp, WaitOn};
 use stepwell_engine::{Chance, Clock, Engine, Options, Placement, StartError};
 use stepwell_testkit::memory::MemoryStore;
-use stepwell_testkit::sim_store::{Script, SimStore, Strike};
+use stepwell_testkit::sim_store::{Fate, SimStore, Strike};
 use stepwell_testkit::turns::Turns;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -48,7 +48,7 @@ type Unanswered = Rc<RefCell<BTreeMap<usize, Act>>>;
 struct Simulation {
     plan: Arc<Plan>,
     world: Arc<World>,
-    script: Arc<Script>,
+    fate: Arc<Fate>,
     memory: MemoryStore,
     chance: Chance,
     opening: u64,
@@ -70,19 +70,20 @@ struct Simulation {
 /// Runs a plan to its end.
 pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
     let memory = MemoryStore::held();
-    let script = Script::new();
-    script.limit(COMMITS_MAX);
-    script.delay(plan.delays_ms.iter().copied());
+    let fate = Fate::new();
+    fate.limit(COMMITS_MAX);
+    fate.delay(plan.delays_ms.iter().copied());
+    fate.tell_after(plan.told_after_ms);
     for (nth, strike) in &plan.strikes {
-        script.strike(*nth, strike.clone());
+        fate.strike(*nth, strike.clone());
     }
     for reads in &plan.failing_reads {
-        script.fail_reads(reads.clone());
+        fate.fail_reads(reads.clone());
     }
     if let Some(vice) = plan.vice {
-        script.corrupt(vice);
+        fate.corrupt(vice);
     }
-    let world = World::new(memory.clone(), Arc::clone(&script), traced);
+    let world = World::new(memory.clone(), Arc::clone(&fate), traced);
     let sent = plan.acts.iter().flat_map(|(_, act)| act.events());
     let mut simulation = Simulation {
         sent: sent.collect(),
@@ -90,7 +91,7 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
         chance: Chance::seeded(plan.seed),
         plan: Arc::new(plan),
         world,
-        script,
+        fate,
         memory,
         opening: 1,
         elapsed_ms: 0,
@@ -105,10 +106,10 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
     };
     simulation.world.opens(1);
     loop {
-        let left = simulation.open_to_end();
-        let script = Arc::clone(&simulation.script);
+        let left = simulation.one_process();
+        let fate = Arc::clone(&simulation.fate);
         simulation.world.say(|| format!("process ends: {left:?}"));
-        if left == Left::Over || script.is_exhausted() || simulation.processes > 2 * GAPS {
+        if left == Left::Over || fate.is_exhausted() || simulation.processes > 2 * GAPS {
             break;
         }
         simulation.reopen(left);
@@ -118,7 +119,7 @@ pub(super) fn simulate(plan: Plan, traced: bool) -> Observation {
 
 impl Simulation {
     /// One process from its opening to its end.
-    fn open_to_end(&mut self) -> Left {
+    fn one_process(&mut self) -> Left {
         let turns = Turns::new();
         let still = Arc::clone(&turns);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -131,6 +132,7 @@ impl Simulation {
         let local = tokio::task::LocalSet::new();
         let left = runtime.block_on(turns.over(local.run_until(self.live(&turns))));
         // Everything in flight is dropped where it stands, with the runtime at hand.
+        self.fate.die();
         turns.end();
         let inside = runtime.enter();
         drop(local);
@@ -142,9 +144,9 @@ impl Simulation {
         let origin = Instant::now();
         let clock = Clock::virtual_from(self.wall);
         let began_ms = self.elapsed_ms;
-        let script = Arc::clone(&self.script);
+        let fate = Arc::clone(&self.fate);
         let left = {
-            let died = script.died();
+            let died = fate.died();
             let lived = self.history(turns, clock, origin, began_ms);
             tokio::select! {
                 biased;
@@ -234,7 +236,7 @@ impl Simulation {
         };
         let store = SimStore::new(
             self.memory.clone(),
-            Arc::clone(&self.script),
+            Arc::clone(&self.fate),
             Arc::clone(turns),
         );
         let in_flight = self.marks.as_ref().map(|dir| dir.path().join("in-flight"));
@@ -243,6 +245,8 @@ impl Simulation {
             chance: self.chance.clone(),
             driven_per_shard: self.plan.driven,
             linger: Duration::from_millis(self.plan.linger_ms),
+            hot_wait: Duration::from_millis(self.plan.hot_wait_ms),
+            timer_horizon: Duration::from_secs(self.plan.horizon_s),
             in_flight,
             ..Options::default()
         };
@@ -334,9 +338,9 @@ impl Simulation {
             *marks = TempDir::new().unwrap();
         }
         if self.processes >= GAPS {
-            self.script.mend();
+            self.fate.mend();
         }
-        self.script.revive();
+        self.fate.revive();
         self.opening += 1;
         self.world.opens(self.opening);
         self.cut();
@@ -352,7 +356,7 @@ impl Simulation {
 
     /// Nothing fails any more: time passes and everything awaited is sent until every run ended.
     async fn come_to_rest(&mut self, engine: &Engine, clock: Clock) -> Left {
-        self.script.mend();
+        self.fate.mend();
         for round in 0..ROUNDS_MAX {
             let rest = if round == 0 { FIRST_REST } else { REST };
             tokio::select! {
@@ -410,10 +414,10 @@ impl Simulation {
     }
 
     fn observed(mut self) -> Observation {
-        if self.script.is_exhausted() {
-            self.cut_short = Some(format!("more than {COMMITS_MAX} commits"));
+        if self.fate.is_exhausted() {
+            self.cut_short = Some(format!("{COMMITS_MAX} commits, or too many polls of code"));
         }
-        for (_, strike) in self.script.struck() {
+        for (_, strike) in self.fate.struck() {
             self.world.saw(match strike {
                 Strike::CrashBefore => "crash before a commit",
                 Strike::CrashAfter => "crash after a commit",
@@ -424,7 +428,7 @@ impl Simulation {
                 },
             });
         }
-        if self.script.failed_reads() > 0 {
+        if self.fate.failed_reads() > 0 {
             self.world.saw("read failed");
         }
         let last = Cut::of(&self.memory, &self.sent, self.wall);

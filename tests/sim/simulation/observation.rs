@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use stepwell_core::run::{RunState, fold};
+use stepwell::Event as _;
+use stepwell_core::run::{Outcome, RunState, fold};
 use stepwell_core::{
     Entry, EntryBody, EventId, EventKey, EventOrder, RunId, StepAddress, StepKind, Timestamp,
 };
 use stepwell_store::{DeliveryRow, EventRow, InboxRow, RunFilter, RunHead, Store as _};
 use stepwell_testkit::memory::MemoryStore;
 
+use super::interpreter::{Fact, key_name};
 use super::plan::Plan;
+use super::program::KEYS;
 use super::world::{Answer, Begun};
 
 /// One run as it is stored.
@@ -35,6 +38,8 @@ pub(super) struct Cut {
     pub(super) runs: BTreeMap<RunId, StoredRun>,
     pub(super) events: BTreeMap<EventId, EventRow>,
     pub(super) deliveries: Vec<DeliveryRow>,
+    /// Events that may be waited for, in the order of the log, by what they are matched by.
+    pub(super) facts: BTreeMap<EventKey, Vec<(EventOrder, EventId)>>,
 }
 
 /// See the module.
@@ -92,10 +97,18 @@ impl Cut {
                 events.insert(id, row);
             }
         }
-        let deliveries = memory.deliveries(EventOrder::BEGINNING, usize::MAX);
+        let beginning = EventOrder::BEGINNING;
+        let deliveries = memory.deliveries(beginning, usize::MAX);
+        let facts = (0..KEYS).map(|key| {
+            let key = EventKey::of(Fact::NAME, &key_name(key));
+            let rows = memory.events_by_key(key, beginning, usize::MAX);
+            let rows = rows.unwrap().into_iter();
+            (key, rows.map(|(order, row)| (order, row.event)).collect())
+        });
         Self {
             at,
             answered: 0,
+            facts: facts.collect(),
             runs,
             events,
             deliveries: deliveries
@@ -114,6 +127,15 @@ impl Cut {
 
     pub(super) fn state(&self, run: RunId) -> Option<&RunState> {
         self.runs.get(&run)?.state.as_ref().ok()
+    }
+
+    /// The run that `run` goes on as, or itself.
+    pub(super) fn goes_on_as(&self, run: RunId) -> Option<&RunState> {
+        let state = self.state(run)?;
+        match &state.outcome {
+            Some(Outcome::Continued(next)) => self.goes_on_as(*next),
+            _ => Some(state),
+        }
     }
 
     /// Whether every run has ended.

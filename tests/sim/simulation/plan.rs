@@ -25,6 +25,7 @@ pub(super) enum Act {
     Start {
         key: u64,
         program: usize,
+        terms: Terms,
     },
     /// A signal to a run.
     Signal {
@@ -33,6 +34,14 @@ pub(super) enum Act {
     },
     Cancel(Whom),
     Kill(Whom),
+}
+
+/// On which terms a run starts, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) delay: Option<u64>,
+    pub(super) start_within: Option<u64>,
+    pub(super) finish_within: Option<u64>,
 }
 
 /// A run, as somebody knows it who did not see it start.
@@ -87,6 +96,10 @@ pub(super) struct Plan {
     /// How many runs a shard drives at a time, and how long they are kept at hand.
     pub(super) driven: usize,
     pub(super) linger_ms: u64,
+    pub(super) hot_wait_ms: u64,
+    pub(super) horizon_s: u64,
+    /// How long tickets keep what they know to themselves.
+    pub(super) told_after_ms: u64,
 }
 
 /// How long a history is, in milliseconds.
@@ -116,6 +129,9 @@ impl Plan {
             shards: usize::try_from(faults.within(1..=2)).unwrap(),
             driven: if faults.chance(20) { 2 } else { 1_024 },
             linger_ms: faults.pick(&[0, 50, 50, 5_000]),
+            hot_wait_ms: faults.pick(&[0, 1_000, 1_000, 100_000]),
+            horizon_s: faults.pick(&[5, 600]),
+            told_after_ms: faults.pick(&[0, 0, 0, 1, 30, 900]),
         };
         if !quiet {
             plan.turns = draw_turns(&mut faults);
@@ -148,7 +164,17 @@ fn draw_acts(dice: &mut Dice, programs: usize) -> Vec<(u64, Act)> {
     }
     for _ in 0..dice.below(3) {
         let (key, program) = (dice.below(KEYS), program(dice));
-        acts.push((at(dice), Act::Start { key, program }));
+        let terms = Terms {
+            delay: dice.chance(30).then(|| dice.within(1..=100_000)),
+            start_within: dice.chance(15).then(|| dice.within(1..=60_000)),
+            finish_within: dice.chance(25).then(|| dice.within(1..=200_000)),
+        };
+        let start = Act::Start {
+            key,
+            program,
+            terms,
+        };
+        acts.push((at(dice), start));
     }
     for id in 0..dice.within(2..=8) {
         let (key, amount) = (dice.below(KEYS), dice.below(100));
@@ -174,23 +200,24 @@ fn draw_acts(dice: &mut Dice, programs: usize) -> Vec<(u64, Act)> {
         let act = Act::Kill(whom(dice));
         acts.push((at(dice), act));
     }
-    // Sent again, in the same words: some of it at once, some late.
-    let again: Vec<(u64, Act)> = acts
-        .iter()
-        .filter(|(_, act)| matches!(act, Act::Go(_) | Act::Tell { .. } | Act::Start { .. }))
-        .filter(|_| dice.chance(25))
-        .cloned()
-        .collect();
-    for (when, act) in again {
-        let later = if dice.chance(40) {
-            0
-        } else {
-            dice.below(HISTORY_MS)
-        };
-        acts.push((when + later, act));
-    }
+    let again = sent_again(dice, &acts);
+    acts.extend(again);
     acts.sort_by_key(|(when, _)| *when);
     acts
+}
+
+/// What is sent again, in the same words: some of it at once, some late.
+fn sent_again(dice: &mut Dice, acts: &[(u64, Act)]) -> Vec<(u64, Act)> {
+    let mut again = Vec::new();
+    for (when, act) in acts.iter().filter(|(_, act)| act.is_repeatable()) {
+        if !dice.chance(25) {
+            continue;
+        }
+        let at_once = dice.chance(40);
+        let later = if at_once { 0 } else { dice.below(HISTORY_MS) };
+        again.push((when + later, act.clone()));
+    }
+    again
 }
 
 fn draw_delays(dice: &mut Dice) -> Vec<u64> {
@@ -263,15 +290,16 @@ fn draw_strikes(dice: &mut Dice) -> Vec<(u64, Strike)> {
                 8 => Strike::Disk(CommitFault::Lose),
                 _ => Strike::Disk(CommitFault::KeepUntold),
             };
-            (dice.within(1..=90), strike)
+            let latest = dice.pick(&[20, 60, 150]);
+            (dice.within(1..=latest), strike)
         })
         .collect()
 }
 
 fn draw_reads(dice: &mut Dice) -> Vec<Range<u64>> {
-    (0..dice.below(3))
+    (0..dice.below(4))
         .map(|_| {
-            let from = dice.within(1..=300);
+            let from = dice.within(1..=400);
             from..from + dice.within(1..=4)
         })
         .collect()

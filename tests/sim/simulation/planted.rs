@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use stepwell_core::entry::CancelRequested;
 use stepwell_core::run::{Next, Outcome, RunState, next};
-use stepwell_core::{EntryBody, EventKey, ParentClose, Payload, RunId, Seq, StepKind, Timestamp};
+use stepwell_core::{
+    EntryBody, EventId, EventKey, EventOrder, ParentClose, Payload, RunId, Seq, StepKind, Timestamp,
+};
 use stepwell_store::{InboxRow, RunHead};
 use stepwell_testkit::sim_store::Vice;
 
@@ -67,6 +69,9 @@ planted! {
     an_output_of_another_program_is_found: "runs end as their program says" finds other_output;
     a_cancellation_out_of_the_blue_is_found: "only who was asked is cancelled" finds never_asked;
     a_sleep_cut_short_is_found: "no wait ends early" finds woken_early;
+    an_event_that_passed_by_is_found: "no event passes by a wait" finds passed_by;
+    an_event_older_than_its_run_is_found:
+        "an event is taken once, by who was there before it" finds too_old;
     an_undo_that_is_lost_is_found: "a scope undoes once and in reverse" finds undo_lost;
     an_undo_out_of_order_is_found: "a scope undoes once and in reverse" finds undo_reordered;
     a_child_that_outlives_its_parent_is_found:
@@ -315,6 +320,38 @@ fn woken_early(observation: &mut Observation) -> bool {
     });
     let Some(entry) = slept else { return false };
     entry.at = Timestamp::ZERO;
+    true
+}
+
+fn passed_by(observation: &mut Observation) -> bool {
+    for cut in &mut observation.at_rest {
+        let awaited = first(cut, |_, _, state| state.listening.keys().next().copied());
+        let Some(rows) = awaited.and_then(|key| cut.facts.get_mut(&key)) else {
+            continue;
+        };
+        let order = EventOrder {
+            opening: u64::MAX,
+            number: 1,
+        };
+        rows.push((order, EventId::new("unseen")));
+        return true;
+    }
+    false
+}
+
+fn too_old(observation: &mut Observation) -> bool {
+    let taken = first(&observation.last, |_, stored, _| {
+        let mut entries = stored.journal.iter();
+        entries.find_map(|entry| match &entry.body {
+            EntryBody::EventReceived(fields) => Some(fields.event.clone()),
+            _ => None,
+        })
+    });
+    let mut rows = observation.last.facts.values_mut().flatten();
+    let Some((order, _)) = rows.find(|(_, event)| Some(event) == taken.as_ref()) else {
+        return false;
+    };
+    *order = EventOrder::BEGINNING;
     true
 }
 

@@ -72,6 +72,10 @@ pub(super) enum Call {
         /// Whether the body fails by itself once it is through.
         fails: bool,
     },
+    /// The run goes on as another; at the end of a program alone.
+    Continue {
+        program: usize,
+    },
     /// The code fails for good.
     Fail,
 }
@@ -136,9 +140,9 @@ pub(super) fn draw(dice: &mut Dice) -> Programs {
                 dice: dice.apart(),
                 later: (number + 1..count).collect(),
             };
-            Program {
-                ops: author.block(DEPTH, 5, false),
-            }
+            let mut ops = author.block(DEPTH, 5, false);
+            ops.extend(author.continued());
+            Program { ops }
         })
         .collect()
 }
@@ -230,6 +234,16 @@ impl Author {
             },
             _ => Call::Go { program },
         }
+    }
+
+    fn continued(&mut self) -> Option<Op> {
+        let goes_on = !self.later.is_empty() && self.dice.chance(15);
+        goes_on.then(|| Op {
+            call: Call::Continue {
+                program: self.dice.pick(&self.later),
+            },
+            caught: false,
+        })
     }
 
     /// From a millisecond to days: most within the time a seed's history takes.

@@ -1,7 +1,9 @@
 //! What everybody in a simulation sees and writes down: bodies that begin, answers, faults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use stepwell_core::run::{StepOutcome, StepProgress, fold};
 use stepwell_core::{Entry, EventId, RunId, StepAddress};
 use stepwell_store::Store as _;
 use stepwell_testkit::memory::MemoryStore;
-use stepwell_testkit::sim_store::Script;
+use stepwell_testkit::sim_store::Fate;
 
 /// A body that began, and what the store held in that moment.
 #[derive(Debug, Clone)]
@@ -48,13 +50,17 @@ pub(super) struct Answer {
     pub(super) stored: bool,
 }
 
+/// Polls of workflow code past which a simulation is ended.
+const POLLS_MAX: u64 = 200_000;
+
 /// How long a fault may take to be heard of.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Shared by the engine's workflow, the clients and the one who runs the simulation.
 pub(super) struct World {
     memory: MemoryStore,
-    script: Arc<Script>,
+    fate: Arc<Fate>,
+    polls: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -75,14 +81,15 @@ struct Inner {
 }
 
 impl World {
-    pub(super) fn new(memory: MemoryStore, script: Arc<Script>, traced: bool) -> Arc<Self> {
+    pub(super) fn new(memory: MemoryStore, fate: Arc<Fate>, traced: bool) -> Arc<Self> {
         let inner = Inner {
             lines: traced.then(Vec::new),
             ..Inner::default()
         };
         Arc::new(Self {
             memory,
-            script,
+            fate,
+            polls: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
     }
@@ -94,7 +101,7 @@ impl World {
 
     /// A body begins; in a process that is dead it never does.
     pub(super) async fn begins(&self, opening: u64, attempt: &Attempt) {
-        if self.script.is_dead() {
+        if self.fate.is_dead() {
             return pending().await;
         }
         let (run, step) = (attempt.run(), attempt.step().clone());
@@ -115,19 +122,32 @@ impl World {
             .collect();
         self.saw("body");
         self.say(|| format!("{run} {step} attempt {} begins", attempt.number()));
-        let faults = self.script.struck().len() as u64 + self.script.failed_reads();
+        let faults = self.fate.struck().len() as u64 + self.fate.failed_reads();
         let mut inner = self.lock();
         let begun = Begun {
             run,
             step,
             attempt: attempt.number(),
             epoch: inner.epoch + faults,
-            shaken: self.script.failed_within(HEARD_WITHIN),
+            shaken: self.fate.failed_within(HEARD_WITHIN),
             fenced: opening != inner.opening,
             recorded,
             not_durable,
         };
         inner.begun.push(begun);
+    }
+
+    /// `code`, polled no more often than a simulation takes: one that is polled for ever without a
+    /// commit is ended here, which nothing else can do.
+    pub(super) async fn bounded<F: Future + Unpin>(&self, mut code: F) -> F::Output {
+        poll_fn(|cx| {
+            if self.polls.fetch_add(1, Ordering::Relaxed) > POLLS_MAX {
+                self.fate.exhaust();
+                std::panic::resume_unwind(Box::new("code is polled without end"));
+            }
+            Pin::new(&mut code).poll(cx)
+        })
+        .await
     }
 
     /// Another engine opens the store, or opens it again.

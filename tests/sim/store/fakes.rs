@@ -1,10 +1,16 @@
 //! The fake stores do what their pages say.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use stepwell_core::Seq;
 use stepwell_store::{CommitError, Durability, ReadError, Seen, Store as _};
 use stepwell_testkit::scripts::Script;
 use stepwell_testkit::wait::{peek, wait};
-use stepwell_testkit::{CommitFault, FaultyStore, MemoryStore};
+use stepwell_testkit::{CommitFault, Fate, FaultyStore, MemoryStore, SimStore, Strike, Turns};
+use tokio::time::Instant;
+
+use crate::engine::world::paused;
 
 #[test]
 fn a_held_commit_is_ordered_and_not_durable() {
@@ -117,4 +123,67 @@ fn tickets_held_back_are_told_on_release_and_reads_fail_when_told_to() {
         Err(ReadError::Failed { .. })
     ));
     assert_eq!(store.counts(), (1, 2));
+}
+
+#[test]
+fn a_dead_process_hears_of_no_commit_and_leaves_what_its_crash_says() {
+    let left = |strike: Strike| {
+        let (memory, fate) = (MemoryStore::held(), Fate::new());
+        let store = SimStore::new(memory.clone(), Arc::clone(&fate), Turns::new());
+        let mut script = Script::new(1);
+        fate.strike(2, strike);
+        wait(store.commit(script.start(store.fence(), Seen::OWNER))).unwrap();
+        let mut struck = store.commit(script.step(store.fence(), 10));
+        let mut after = store.commit(script.step(store.fence(), 10));
+        assert!(fate.is_dead());
+        assert_eq!((peek(&mut struck), peek(&mut after)), (None, None));
+        assert!(store.journal(script.run()).is_err());
+        let next = memory.crash();
+        next.journal(script.run()).unwrap().len()
+    };
+    assert_eq!(left(Strike::CrashBefore), 1);
+    assert_eq!(left(Strike::CrashAfter), 2);
+}
+
+#[test]
+fn a_slow_commit_is_durable_after_its_time_and_told_of_after_more() {
+    paused(async {
+        let (memory, fate) = (MemoryStore::held(), Fate::new());
+        let store = SimStore::new(memory.clone(), Arc::clone(&fate), Turns::new());
+        fate.delay([40]);
+        fate.tell_after(60);
+        let mut script = Script::new(1);
+        let began = Instant::now();
+        let ticket = store.commit(script.start(store.fence(), Seen::OWNER));
+        assert_eq!(memory.pending(), 1);
+        assert_eq!(ticket.await, Ok(()));
+        assert_eq!(began.elapsed(), Duration::from_millis(100));
+        assert_eq!(memory.journal(script.run()).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_read_of_another_thread_waits_until_the_runtime_stands_still() {
+    let turns = Turns::new();
+    let still = Arc::clone(&turns);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .on_thread_park(move || still.standing_still())
+        .build()
+        .unwrap();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (calls, own) = (Arc::clone(&order), Arc::clone(&order));
+    let there = Arc::clone(&turns);
+    runtime.block_on(turns.over(async move {
+        let called = tokio::task::spawn_blocking(move || {
+            there.take(|| calls.lock().unwrap().push("call"));
+        });
+        // As long as there is something to do here, it is not the call's turn.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        own.lock().unwrap().push("runtime");
+        called.await.unwrap();
+    }));
+    assert_eq!(*order.lock().unwrap(), ["runtime", "call"]);
 }

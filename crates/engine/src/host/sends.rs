@@ -192,10 +192,15 @@ impl RunHost {
                 changes.push(Change::PutInbox(next, id, InboxRow::Signal { name, data }));
             }
         }
+        let mut after = vec![After::Wake(next, Wake::Start(next, Box::new(begun.fresh)))];
+        if changes.len() > 1 {
+            // A fresh run knows of nothing that was left for it.
+            after.push(After::Wake(next, Wake::Request(next)));
+        }
         let more = More {
             appends: vec![begun.append],
             changes,
-            after: vec![After::Wake(next, Wake::Start(next, Box::new(begun.fresh)))],
+            after,
             places: Some(places),
         };
         // A run that is being cancelled goes on as nothing: then nothing is committed.

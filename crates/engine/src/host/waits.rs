@@ -137,7 +137,9 @@ impl RunHost {
                 }
             };
             let places = table.lock();
-            if coming.events_under(&places) == before {
+            // Meanwhile another wait of the run may have taken what was found: there may be more.
+            let still = found.as_ref().is_none_or(|found| self.takes(&ask, found));
+            if still && coming.events_under(&places) == before {
                 // Crash here: the wait was not there, and the replay looks for itself.
                 self.ask(Command::StartWait(started(ask, found)));
                 drop(places);
@@ -208,7 +210,6 @@ impl RunHost {
 
     /// Whether the core could give this event to the wait: the rule is its own, this saves reads.
     fn may_take(&self, ask: &WaitAsk, order: EventOrder, row: &EventKeyRow) -> bool {
-        let now = self.shared.clock.now();
         let (Some(awaited), data) = (awaited_of(ask), stepwell::Payload::null()) else {
             return false;
         };
@@ -218,7 +219,14 @@ impl RunHost {
             awaited,
             data,
         };
-        let command = Command::StartWait(started(ask.clone(), Some(candidate)));
+        self.takes(ask, &candidate)
+    }
+
+    /// Whether the core gives `candidate` to the wait that begins.
+    fn takes(&self, ask: &WaitAsk, candidate: &Arrival) -> bool {
+        let now = self.shared.clock.now();
+        let found = Some(candidate.clone());
+        let command = Command::StartWait(started(ask.clone(), found));
         let decided = self.with_state(|state| decide(state, command, now));
         let Some(Ok(decision)) = decided else {
             return false;

@@ -1,9 +1,12 @@
-//! How runs end: all of them, as their programs say, and no wait before its instant.
+//! How runs end: all of them, as their programs say, and cancelled if somebody asked.
+
+use std::collections::BTreeSet;
 
 use stepwell_core::run::{Next, Outcome, next};
-use stepwell_core::{EntryBody, StepAddress, StepKind, Timestamp};
+use stepwell_core::{EntryBody, RunId};
 
 use crate::simulation::follow::{Follower, Met};
+use crate::simulation::interpreter::Go;
 use crate::simulation::observation::{Cut, Observation};
 
 /// At rest no run has work due, or a request or an event nobody took; in the end all have ended.
@@ -51,6 +54,10 @@ pub(super) fn as_the_program_says(observation: &Observation) -> Vec<String> {
                 (!same).then(|| format!("it returned {output:?}, its program {wanted}"))
             }
             (Some(Outcome::Failed(_)), Ok(Met::Failed)) => None,
+            (Some(Outcome::Continued(next)), Ok(Met::Continues(program))) => {
+                let other = program_of(last, *next).is_none_or(|other| other != program);
+                other.then(|| format!("it goes on as {next}, which is not of program {program}"))
+            }
             (Some(Outcome::Cancelled) | None, Ok(_)) => None,
             (Some(outcome), Ok(met)) => Some(format!(
                 "it ended as {outcome:?}, its program comes to {met:?}"
@@ -61,16 +68,30 @@ pub(super) fn as_the_program_says(observation: &Observation) -> Vec<String> {
     facts
 }
 
-/// A run that was cancelled was asked to: by a client, or because of another run.
+/// The program of a run.
+fn program_of(cut: &Cut, run: RunId) -> Option<usize> {
+    let row = cut.events.get(&cut.state(run)?.started.event)?;
+    let go: Go = serde_json::from_str(row.data.as_json()).ok()?;
+    Some(go.program)
+}
+
+/// A run that was cancelled was asked to: by a client, or because of another run, or was late.
 pub(super) fn cancelled_if_asked(observation: &Observation) -> Vec<String> {
     let last = &observation.last;
+    // What is asked of a run is meant for what it goes on as.
+    let asked = observation.asked_to_end.iter();
+    let asked: BTreeSet<RunId> = asked
+        .filter_map(|run| Some(last.goes_on_as(*run)?.run))
+        .collect();
     let cancelled = last
         .states()
         .filter(|(_, _, state)| state.outcome == Some(Outcome::Cancelled));
     let unasked = cancelled.filter(|(run, stored, _)| {
-        let by_client = observation.asked_to_end.contains(run);
+        let by_client = asked.contains(run);
         let by_parent = stored.journal.iter().any(|entry| match &entry.body {
-            EntryBody::CancelRequested(fields) => fields.reason.starts_with("parent run "),
+            EntryBody::CancelRequested(fields) => {
+                fields.reason.starts_with("parent run ") || is_late(&fields.reason)
+            }
             EntryBody::RunKilled(fields) => fields.reason.starts_with("parent run "),
             _ => false,
         });
@@ -81,31 +102,7 @@ pub(super) fn cancelled_if_asked(observation: &Observation) -> Vec<String> {
         .collect()
 }
 
-/// Sleeps end, and waits give up, at their recorded instants or later.
-pub(super) fn none_early(observation: &Observation) -> Vec<String> {
-    let mut facts = Vec::new();
-    for (run, stored) in &observation.last.runs {
-        let until = |step: &StepAddress| -> Option<Timestamp> {
-            let started = stored.journal.iter().find_map(|entry| match &entry.body {
-                EntryBody::WaitStarted(fields) if fields.step == *step => Some(fields.until),
-                _ => None,
-            });
-            started.flatten()
-        };
-        for entry in &stored.journal {
-            let step = match &entry.body {
-                EntryBody::StepSucceeded(fields) if fields.kind == StepKind::Sleep => &fields.step,
-                EntryBody::WaitTimedOut(fields) => &fields.step,
-                _ => continue,
-            };
-            let until = until(step);
-            if until.is_none_or(|until| entry.at < until) {
-                let at = entry.at.as_ms();
-                facts.push(format!(
-                    "run {run}: {step} ended at {at}, it was until {until:?}"
-                ));
-            }
-        }
-    }
-    facts
+/// Whether a run is cancelled because a deadline of it has passed.
+pub(super) fn is_late(reason: &str) -> bool {
+    reason.starts_with("run did not ")
 }
