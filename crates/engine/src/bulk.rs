@@ -124,8 +124,16 @@ impl Operator {
         page(self, ask, |run| self.put(run, ask.request, &ask.reason)).await
     }
 
-    /// Asks one thing of one run.
-    async fn put(&self, run: RunId, request: Request, reason: &str) -> Result<(), OperateError> {
+    /// Asks one thing of one run; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn put(
+        &self,
+        run: RunId,
+        request: Request,
+        reason: &str,
+    ) -> Result<(), OperateError> {
         match request {
             Request::Cancel => self.cancel(run, reason).await,
             Request::Kill => self.kill(run, reason).await,

@@ -6,7 +6,7 @@ use stepwell_core::{Entry, EntryBody, StepAddress, StepKind, WaitOn};
 use stepwell_engine::JournalView;
 
 use super::raw::Raw;
-use super::run::FailureJson;
+use super::run::{FailureJson, ForkedFromJson};
 use super::time::Instant;
 
 /// A run's journal.
@@ -97,7 +97,7 @@ pub struct EntryJson {
     pub steps: Vec<String>,
     /// Of the start of a run: the run it was forked from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forked_from: Option<String>,
+    pub forked_from: Option<ForkedFromJson>,
 }
 
 /// What an entry says happened.
@@ -325,7 +325,7 @@ impl From<Entry> for EntryJson {
                 version: Some(started.version),
                 parent: started.parent.map(|parent| parent.run.to_string()),
                 until: started.start_at.map(Instant),
-                forked_from: started.forked.map(|forked| forked.run.to_string()),
+                forked_from: started.forked.as_ref().map(ForkedFromJson::from),
                 ..bare(EntryKind::RunStarted)
             },
             EntryBody::StepSucceeded(done) => Self {

@@ -1,0 +1,64 @@
+//! Forks of runs on the wire.
+
+use serde::{Deserialize, Serialize};
+use stepwell_core::StepAddress;
+use stepwell_core::run::Again;
+use stepwell_engine::{ForkAsk, Forked};
+
+use super::journal::StepJsonKind;
+
+/// What forking a run comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkJson {
+    /// The run forked.
+    pub forked: String,
+    /// The first step that is done anew.
+    pub from: String,
+    /// The new run; `null` for a dry run.
+    pub run: Option<String>,
+    /// The version of the code it begins with.
+    pub version: u32,
+    /// The steps whose results it has.
+    pub keeps: Vec<String>,
+    /// The steps that are done anew, as the run forked did them; its code may come to others.
+    pub again: Vec<AgainJson>,
+}
+
+/// A step that is done anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgainJson {
+    /// The step.
+    pub step: String,
+    /// What kind of call it is.
+    pub kind: StepJsonKind,
+    /// Whether its effect is there, and would be there a second time.
+    pub effect: bool,
+    /// The database that holds the effect, for a transaction.
+    pub database: Option<String>,
+}
+
+impl ForkJson {
+    /// What `forked` says of `ask`.
+    #[must_use]
+    pub fn of(ask: &ForkAsk, forked: Forked) -> Self {
+        Self {
+            forked: ask.run.to_string(),
+            from: ask.step.to_string(),
+            run: forked.run.map(|run| run.to_string()),
+            version: forked.version,
+            keeps: forked.keeps.iter().map(StepAddress::to_string).collect(),
+            again: forked.again.into_iter().map(AgainJson::from).collect(),
+        }
+    }
+}
+
+impl From<Again> for AgainJson {
+    fn from(again: Again) -> Self {
+        Self {
+            step: again.step.to_string(),
+            kind: again.kind.into(),
+            effect: again.succeeded,
+            database: again.database,
+        }
+    }
+}
