@@ -67,10 +67,9 @@ async fn a_fork_shows_what_it_does_again_before_it_does_it_and_keeps_the_rest() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_over_http_takes_another_input_and_version() -> Result<()> {
+async fn a_fork_over_http_takes_another_input_and_says_what_it_does_again() -> Result<()> {
     let witness = Witness::start(|_| Answer::Go).await?;
-    let mut site = site_with(&witness)?;
-    site.set("STEPWELL_WORKFLOW_VERSION", "2");
+    let site = site_with(&witness)?;
     let engine = Engine::start(&site).await?;
     let run = engine.start_run("test/plain", "g").await?;
     engine.reaches(&run, &[RunStatus::Completed]).await?;
@@ -106,6 +105,47 @@ async fn a_fork_over_http_takes_another_input_and_version() -> Result<()> {
     let absent = "/v1/runs/01JD5NRB9WY5BK7GB58PPHFCQG/fork";
     let (status, _) = engine.post(absent, json!({ "from": "third" })).await?;
     ensure!(status == 404);
+    engine.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_that_code_would_not_go_on_from_is_refused_before_it_is_begun() -> Result<()> {
+    let mut site = Site::of_workflows()?;
+    let engine = Engine::start(&site).await?;
+    let run = printed(&site, &["start", "shipping", r#"{"order":"s"}"#]).await?;
+    engine.waits(&run).await?;
+    printed(&site, &["runs", "signal", &run, "go"]).await?;
+    engine.reaches(&run, &[RunStatus::Completed]).await?;
+    engine.end().await?;
+    site.set("STEPWELL_WORKFLOW_VERSION", "2");
+    let engine = Engine::start(&site).await?;
+    let fork = ["runs", "fork", &run, "--from", "ship-by-road", "--dry-run"];
+    printed(&site, &fork).await?;
+    for (version, words) in [("2", "recorded run pack"), ("3", "without version 3")] {
+        let fork = [&fork[..], &["--version", version]].concat();
+        let refused = said(&site, &fork, exit::CONFLICT).await?;
+        ensure!(
+            refused.stderr.contains("code cannot-fork ") && refused.stderr.contains(words),
+            "{refused:?}"
+        );
+    }
+    // From the beginning nothing is kept, so any version goes.
+    let fork = [
+        "runs",
+        "fork",
+        &run,
+        "--from",
+        "pack",
+        "--version",
+        "2",
+        "--yes",
+    ];
+    let new = json_of(&site, &fork).await?;
+    let new = new["run"].as_str().context("no run")?;
+    engine.waits(new).await?;
+    printed(&site, &["runs", "signal", new, "go"]).await?;
+    let ended = engine.reaches(new, &[RunStatus::Completed]).await?;
+    ensure!(ended.version == 2, "{ended:?}");
     engine.end().await
 }
 

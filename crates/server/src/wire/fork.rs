@@ -1,8 +1,8 @@
 //! Forks of runs on the wire.
 
 use serde::{Deserialize, Serialize};
-use stepwell_core::StepAddress;
 use stepwell_core::run::Again;
+use stepwell_core::{StepAddress, StepKind};
 use stepwell_engine::{ForkAsk, Forked};
 
 use super::journal::StepJsonKind;
@@ -57,8 +57,54 @@ impl From<Again> for AgainJson {
         Self {
             step: again.step.to_string(),
             kind: again.kind.into(),
-            effect: again.succeeded,
+            effect: again.succeeded && has_effect(again.kind),
             database: again.database,
         }
+    }
+}
+
+/// Whether a step of this kind does something that others see. What is drawn, waited for or split
+/// is the run's own.
+const fn has_effect(kind: StepKind) -> bool {
+    match kind {
+        StepKind::Run
+        | StepKind::Transaction
+        | StepKind::Invoke
+        | StepKind::Start
+        | StepKind::Send
+        | StepKind::SendSignal
+        | StepKind::Undo => true,
+        StepKind::Now
+        | StepKind::Random
+        | StepKind::Ulid
+        | StepKind::Sleep
+        | StepKind::WaitFor
+        | StepKind::Signal
+        | StepKind::Join
+        | StepKind::Map
+        | StepKind::Race
+        | StepKind::Scope => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_others_see_is_an_effect_that_is_there() {
+        let again = |kind, succeeded| {
+            AgainJson::from(Again {
+                step: "pay".parse().unwrap(),
+                kind,
+                succeeded,
+                database: None,
+            })
+        };
+        assert!(again(StepKind::Run, true).effect);
+        assert!(again(StepKind::Start, true).effect);
+        assert!(!again(StepKind::Run, false).effect);
+        assert!(!again(StepKind::Now, true).effect);
+        assert!(!again(StepKind::Scope, true).effect);
     }
 }
