@@ -11,6 +11,7 @@ mod health;
 mod journal;
 mod raw;
 mod run;
+mod step_kind;
 mod store;
 mod time;
 mod workflow;
@@ -19,12 +20,13 @@ pub use bulk::{BulkJson, BulkRunJson};
 pub use event::{EventJson, EventRunJson, SentJson};
 pub use fork::{AgainJson, ForkJson};
 pub use health::HealthJson;
-pub use journal::{EntryJson, EntryKind, JournalJson, StepJsonKind};
+pub use journal::{EntryJson, EntryKind, JournalJson};
 pub use raw::Raw;
 pub use run::{
     CancelJson, FailureJson, ForkedFromJson, InFlightJson, PauseJson, RunJson, RunListJson,
     StartedJson, WaitJson, WaitKind,
 };
+pub use step_kind::StepJsonKind;
 pub use store::{StoreFormatsJson, StoreJson};
 pub use time::Instant;
 pub use workflow::{CronJson, WorkflowJson};

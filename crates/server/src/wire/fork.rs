@@ -1,11 +1,11 @@
 //! Forks of runs on the wire.
 
 use serde::{Deserialize, Serialize};
+use stepwell_core::StepAddress;
 use stepwell_core::run::Again;
-use stepwell_core::{StepAddress, StepKind};
 use stepwell_engine::{ForkAsk, Forked};
 
-use super::journal::StepJsonKind;
+use super::step_kind::StepJsonKind;
 
 /// What forking a run comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,41 +54,20 @@ impl ForkJson {
 
 impl From<Again> for AgainJson {
     fn from(again: Again) -> Self {
+        let kind = StepJsonKind::from(again.kind);
         Self {
             step: again.step.to_string(),
-            kind: again.kind.into(),
-            effect: again.succeeded && has_effect(again.kind),
+            kind,
+            effect: again.succeeded && kind.has_effect(),
             database: again.database,
         }
     }
 }
 
-/// Whether a step of this kind does something that others see. What is drawn, waited for or split
-/// is the run's own.
-const fn has_effect(kind: StepKind) -> bool {
-    match kind {
-        StepKind::Run
-        | StepKind::Transaction
-        | StepKind::Invoke
-        | StepKind::Start
-        | StepKind::Send
-        | StepKind::SendSignal
-        | StepKind::Undo => true,
-        StepKind::Now
-        | StepKind::Random
-        | StepKind::Ulid
-        | StepKind::Sleep
-        | StepKind::WaitFor
-        | StepKind::Signal
-        | StepKind::Join
-        | StepKind::Map
-        | StepKind::Race
-        | StepKind::Scope => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use stepwell_core::StepKind;
+
     use super::*;
 
     #[test]

@@ -131,6 +131,7 @@ fn effect(again: &AgainJson) -> String {
     match (&again.database, again.effect) {
         (Some(database), true) => format!("there already, in database {database}"),
         (None, true) => "there already".to_owned(),
+        (_, false) if !again.kind.has_effect() => "-".to_owned(),
         (_, false) => "not there, as far as is recorded".to_owned(),
     }
 }
