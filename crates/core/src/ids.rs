@@ -359,6 +359,27 @@ impl fmt::Debug for StepAddress {
     }
 }
 
+impl FromStr for StepAddress {
+    type Err = StepNameError;
+
+    /// Reads an address as it is displayed.
+    fn from_str(text: &str) -> Result<Self, StepNameError> {
+        let (branch, last) = text.rsplit_once('/').unwrap_or(("", text));
+        let (name, nth) = match last.split_once(':') {
+            None => (last, Some(1)),
+            // The first use of a name is written without its number.
+            Some((name, digits)) => (name, digits.parse().ok().filter(|nth| *nth > 1)),
+        };
+        // With what stands for no number the whole is no name either.
+        Self::check_name(if nth.is_some() { name } else { last })?;
+        Ok(Self {
+            branch: Arc::from(branch),
+            name: Arc::from(name),
+            nth: nth.unwrap_or(1),
+        })
+    }
+}
+
 /// A step was given a name that cannot stand in an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -392,6 +413,19 @@ mod tests {
         let number = u128::from_be_bytes([7; 16]);
         assert_eq!(stored, crate::envelope::encode_fields(&number).unwrap());
         assert_eq!(crate::envelope::decode_fields("run", &stored), Ok(run));
+    }
+
+    #[test]
+    fn a_step_address_reads_back_as_displayed_and_nothing_else_is_read() {
+        for text in ["ship", "ship:2", "race/1/ship", "trip/undo/book:12"] {
+            let address: StepAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+        }
+        for text in [
+            "", "ship:", "ship:1", "ship:0", "ship:x", "race/1/", "a:2:3",
+        ] {
+            assert!(text.parse::<StepAddress>().is_err(), "{text}");
+        }
     }
 
     #[test]

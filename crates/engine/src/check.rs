@@ -19,7 +19,9 @@ use futures_util::FutureExt;
 use stepwell::host::panic_message;
 use stepwell::{Registry, Step};
 use stepwell_core::run::{Ended, RunState, fold};
-use stepwell_core::{Entry, EntryBody, Failure, FailureClass, Payload, QuarantineReason, RunId};
+use stepwell_core::{
+    Entry, EntryBody, Failure, FailureClass, Payload, QuarantineReason, RunId, StepAddress,
+};
 
 use crate::drive::code_of;
 use host::CheckHost;
@@ -43,6 +45,14 @@ pub enum Verdict {
     },
     /// There is no code to replay.
     NoCode(QuarantineReason),
+    /// The code asked for a dependency that the check was not given, so that what it would have done
+    /// from there on is unknown; up to there it fits.
+    Unchecked {
+        /// The step whose result it had last; `None` when it had none yet.
+        past: Option<StepAddress>,
+        /// What it said of the dependency.
+        lacks: String,
+    },
     /// The journal is not one that could be replayed.
     Unreadable {
         /// What is wrong with it.
@@ -64,7 +74,7 @@ impl Verdict {
             }),
             Self::NoCode(reason) => Some(reason.clone()),
             // Damage is found, and said, when the run is driven.
-            Self::Fits { .. } | Self::Unreadable { .. } => None,
+            Self::Fits { .. } | Self::Unchecked { .. } | Self::Unreadable { .. } => None,
         }
     }
 
@@ -84,6 +94,13 @@ impl std::fmt::Display for Verdict {
                 attempted,
             } => write!(f, "breaks: recorded {recorded}, attempted {attempted}"),
             Self::NoCode(reason) => write!(f, "breaks: {reason}"),
+            Self::Unchecked { past, lacks } => {
+                match past {
+                    Some(step) => write!(f, "cannot be checked past step {step}")?,
+                    None => f.write_str("cannot be checked past its beginning")?,
+                }
+                write!(f, ": {lacks}")
+            }
             Self::Unreadable { why } => write!(f, "cannot be replayed: {why}"),
         }
     }
@@ -127,6 +144,12 @@ pub fn check(registry: &Registry, run: RunId, journal: &[Entry], input: &Payload
             attempted,
         };
     }
+    if let (true, Some((Ended::Failed(failure), _))) = (host.lacked(), &ended) {
+        return Verdict::Unchecked {
+            past: host.last(),
+            lacks: failure.message.clone(),
+        };
+    }
     match ended {
         Some((ended, passed)) => of_end(&host, end, ended, passed, results),
         None => of_rest(&host, end, results),
@@ -136,16 +159,24 @@ pub fn check(registry: &Registry, run: RunId, journal: &[Entry], input: &Payload
 /// The journal without the entry that ended the run, and that entry.
 fn without_end(journal: &[Entry]) -> (&[Entry], Option<&EntryBody>) {
     match journal.split_last() {
-        Some((last, before)) => match &last.body {
-            EntryBody::RunCompleted(_)
-            | EntryBody::RunFailed(_)
-            | EntryBody::RunCancelled
-            | EntryBody::RunContinued(_)
-            | EntryBody::RunKilled(_) => (before, Some(&last.body)),
-            _ => (journal, None),
-        },
-        None => (journal, None),
+        Some((last, before)) if ended(journal) => (before, Some(&last.body)),
+        Some(_) | None => (journal, None),
     }
+}
+
+/// Whether the last entry of the journal ends the run.
+pub(crate) fn ended(journal: &[Entry]) -> bool {
+    let last = journal.last().map(|entry| &entry.body);
+    matches!(
+        last,
+        Some(
+            EntryBody::RunCompleted(_)
+                | EntryBody::RunFailed(_)
+                | EntryBody::RunCancelled
+                | EntryBody::RunContinued(_)
+                | EntryBody::RunKilled(_)
+        )
+    )
 }
 
 /// The state as if nothing but its own steps kept the run from going on: it is asked what a person

@@ -349,16 +349,15 @@ impl Engine {
     /// What forking a run would come to.
     ///
     /// # Errors
-    /// See [`OperateError`].
+    /// See [`OperateError`]; code of this engine that would not go on from there is one of them.
     pub async fn preview_fork(&self, ask: &ForkAsk) -> Result<Forked, OperateError> {
-        let now = self.shared.clock.now();
-        self.operator.preview_fork(ask, now).await
+        forking::preview(&self.shared, &self.operator, ask).await
     }
 
     /// Begins a new run with the results of another before a step; resolves once it is durable.
     ///
     /// # Errors
-    /// See [`OperateError`].
+    /// As [`Engine::preview_fork`], and the store cannot be written.
     pub async fn fork(&self, ask: &ForkAsk) -> Result<Forked, OperateError> {
         forking::fork(&self.shared, &self.operator, ask).await
     }

@@ -3,11 +3,13 @@
 //! Entries stand in it as they are stored, so that every release reads what an earlier one wrote.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use stepwell::Registry;
+use stepwell_core::entry::RunStarted;
 use stepwell_core::envelope::{FORMAT, decode_block, encode_block};
 use stepwell_core::{Entry, EntryBody, Payload, RunId, Seq};
 
-use crate::check::{Verdict, check};
+use crate::check::{Verdict, check, ended};
 use crate::operator::{OperateError, Operator};
 
 /// A run's journal with its input.
@@ -39,7 +41,8 @@ struct Document {
     run: String,
     workflow: String,
     version: u32,
-    input: serde_json::Value,
+    /// As it came in: a number read and written again may be another.
+    input: Box<RawValue>,
     /// The entries as a journal block stores them, in hexadecimal.
     entries: String,
 }
@@ -53,21 +56,22 @@ impl Exported {
     /// When an entry is larger than any reader accepts, or the input is no JSON.
     pub fn to_json(&self) -> Result<String, NotExported> {
         let wrong = |why: String| NotExported { why };
-        let Some(EntryBody::RunStarted(started)) = self.entries.first().map(|entry| &entry.body)
-        else {
+        let Some(started) = self.started() else {
             return Err(wrong(
                 "it does not begin with the start of a run".to_owned(),
             ));
         };
         let block = encode_block(&self.entries).map_err(|error| wrong(error.to_string()))?;
-        let input = serde_json::from_str(self.input.as_json());
+        // Between tokens a line break is white space, and inside them there is none.
+        let input = self.input.as_json().replace(['\n', '\r'], " ");
         let document = Document {
             kind: KIND.to_owned(),
             format: FORMAT,
             run: self.run.to_string(),
             workflow: started.workflow.to_string(),
             version: started.version,
-            input: input.map_err(|_| wrong("its input is no JSON".to_owned()))?,
+            input: RawValue::from_string(input)
+                .map_err(|_| wrong("its input is no JSON".to_owned()))?,
             entries: hex::encode(block),
         };
         serde_json::to_string(&document).map_err(|error| wrong(error.to_string()))
@@ -101,9 +105,24 @@ impl Exported {
         let entries = decode_block(document.format, Seq::FIRST, &block);
         Ok(Self {
             run,
-            input: Payload::from_json(document.input.to_string()),
+            input: Payload::from_json(document.input.get()),
             entries: entries.map_err(|error| wrong(error.to_string()))?,
         })
+    }
+
+    /// Whether the run had ended when it was exported.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        ended(&self.entries)
+    }
+
+    /// How the run began.
+    #[must_use]
+    pub fn started(&self) -> Option<&RunStarted> {
+        match self.entries.first().map(|entry| &entry.body) {
+            Some(EntryBody::RunStarted(started)) => Some(started),
+            _ => None,
+        }
     }
 
     /// Replays the code `registry` holds over it; see [`check`].
@@ -131,5 +150,47 @@ impl Operator {
             input,
             entries,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stepwell_core::{EventId, EventOrder, Timestamp, WorkflowName};
+
+    use super::*;
+
+    #[test]
+    fn an_input_is_exported_as_it_came_in_on_one_line() {
+        let started = RunStarted {
+            workflow: WorkflowName::new("pay"),
+            version: 1,
+            event: EventId::new("e"),
+            input_bytes: 0,
+            since: EventOrder::default(),
+            parent: None,
+            cancel_on: Vec::new(),
+            start_at: None,
+            start_by: None,
+            finish_by: None,
+            forked: None,
+        };
+        let exported = Exported {
+            run: RunId::from_bytes([7; 16]),
+            input: Payload::from_json("{\n\"b\": 1.50, \"a\": 123456789012345678901234567890 }"),
+            entries: vec![Entry {
+                seq: Seq::FIRST,
+                at: Timestamp::from_ms(1),
+                body: EntryBody::RunStarted(started),
+            }],
+        };
+        let line = exported.to_json().unwrap();
+        assert!(!line.contains('\n'), "{line}");
+        let read = Exported::from_json(&line).unwrap();
+        assert_eq!(
+            read.input.as_json(),
+            "{ \"b\": 1.50, \"a\": 123456789012345678901234567890 }"
+        );
+        assert_eq!((read.run, &read.entries), (exported.run, &exported.entries));
+        assert!(!read.has_ended());
     }
 }

@@ -8,6 +8,7 @@ use stepwell_core::{EventId, EventKey, Payload, RunId, Seq, StepAddress, Timesta
 use stepwell_store::{AgendaChange, Append, Change, Commit, RunHead, Seen, WaitChange};
 
 use crate::chance::Chance;
+use crate::check::check;
 use crate::drive::Fresh;
 use crate::intake::{Prepared, land, order};
 use crate::operator::{OperateError, Operator, blocking};
@@ -187,15 +188,45 @@ fn not_stored(run: RunId, error: impl ToString) -> OperateError {
     }
 }
 
+/// [`Operator::preview_fork`] by the engine that would drive the new run.
+pub(crate) async fn preview(
+    shared: &Arc<Shared>,
+    operator: &Operator,
+    ask: &ForkAsk,
+) -> Result<Forked, OperateError> {
+    let mut forked = put_fitting(shared, operator, ask).await?.forked;
+    forked.run = None;
+    Ok(forked)
+}
+
+/// Puts the fork together, unless the code here would disagree with what it keeps: such a run would
+/// be quarantined before it did anything.
+async fn put_fitting(
+    shared: &Arc<Shared>,
+    operator: &Operator,
+    ask: &ForkAsk,
+) -> Result<Put, OperateError> {
+    let (chance, now) = (&shared.options.chance, shared.clock.now());
+    let put = operator.put_fork(ask, chance, now).await?;
+    let registry = shared.registry.clone();
+    let (run, kept, input) = (put.run, put.append.entries.clone(), put.fresh.input.clone());
+    let verdict = blocking(move || Ok(check(&registry, run, &kept, &input))).await?;
+    match verdict.quarantines() {
+        None => Ok(put),
+        Some(reason) => Err(OperateError::Fork {
+            run: ask.run,
+            why: format!("the code would not go on from there: {reason}"),
+        }),
+    }
+}
+
 /// [`Operator::fork`] beside the engine that drives the store.
 pub(crate) async fn fork(
     shared: &Arc<Shared>,
     operator: &Operator,
     ask: &ForkAsk,
 ) -> Result<Forked, OperateError> {
-    let put = operator
-        .put_fork(ask, &shared.options.chance, shared.clock.now())
-        .await?;
+    let put = put_fitting(shared, operator, ask).await?;
     let landing = {
         // What it is cancelled by is counted before its place is taken, as for every run.
         let places = shared.events.lock();

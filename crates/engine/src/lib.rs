@@ -8,6 +8,7 @@
 //! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs`
 //! alone, and chance is drawn in `chance.rs`.
 
+mod bulk;
 mod calls;
 mod chance;
 mod check;
@@ -34,6 +35,7 @@ mod stored;
 mod ticking;
 mod watched;
 
+pub use bulk::{BulkAsk, BulkPage, Looked, Request, Whom};
 pub use calls::Started;
 pub use chance::Chance;
 pub use check::{CheckedRun, OpenRuns, Verdict, check};
@@ -44,4 +46,4 @@ pub use forking::{ForkAsk, Forked};
 pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
 pub use options::{Bodies, Options, Placement, Probe};
-pub use standing::{EndAsked, OpenWait, Standing, WaitedFor};
+pub use standing::{EndAsked, OpenWait, PauseAsked, Standing, WaitedFor};

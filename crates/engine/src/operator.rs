@@ -238,18 +238,9 @@ impl Operator {
     /// When there is no such run, it has ended, or the request cannot be stored.
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
         let run = self.goes_on_as(run).await?;
-        let status = self.status(run).await?;
-        if status.ended() {
-            let why = "a run that has ended cannot be cancelled".to_owned();
-            return Err(OperateError::Refused { run, status, why });
-        }
-        self.leave(
-            run,
-            InboxRow::Cancel {
-                reason: reason.to_owned(),
-            },
-        )
-        .await
+        self.still_open(run, "cancelled").await?;
+        let reason = reason.to_owned();
+        self.leave(run, InboxRow::Cancel { reason }).await
     }
 
     /// Leaves a request to end a run where it stands: no compensation runs.
@@ -258,11 +249,7 @@ impl Operator {
     /// When there is no such run, it has ended, or the request cannot be stored.
     pub async fn kill(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
         let run = self.goes_on_as(run).await?;
-        let status = self.status(run).await?;
-        if status.ended() {
-            let why = "a run that has ended cannot be killed".to_owned();
-            return Err(OperateError::Refused { run, status, why });
-        }
+        self.still_open(run, "killed").await?;
         let reason = reason.to_owned();
         self.leave(run, InboxRow::Kill { reason }).await
     }
@@ -307,11 +294,17 @@ impl Operator {
     /// Leaves `row` if the run as it stands would not refuse the `command` it stands for. The run
     /// decides when it takes it up.
     async fn ask(&self, run: RunId, command: Command, row: InboxRow) -> Result<(), OperateError> {
+        self.takes(run, command).await?;
+        self.leave(run, row).await
+    }
+
+    /// Whether the run as it stands would not refuse `command`.
+    pub(crate) async fn takes(&self, run: RunId, command: Command) -> Result<(), OperateError> {
         let (view, journal) = self.look(run).await?.ok_or(OperateError::NoSuchRun(run))?;
         let state = folded(run, &journal?)?;
         // As of its last entry: what is due by now is for its shard to see.
         match decide(&state, command, state.changed_at) {
-            Ok(_) => self.leave(run, row).await,
+            Ok(_) => Ok(()),
             Err(refusal) => Err(OperateError::Refused {
                 run,
                 status: view.head.status,
@@ -326,11 +319,17 @@ impl Operator {
         Ok(blocking(move || newest(store.as_ref(), run)).await?)
     }
 
-    /// The status of a run whose journal can be read; nothing can be asked of any other.
-    async fn status(&self, run: RunId) -> Result<RunStatus, OperateError> {
+    /// Refuses unless the run goes on and its journal can be read: nothing can be asked of any
+    /// other.
+    pub(crate) async fn still_open(&self, run: RunId, done: &str) -> Result<(), OperateError> {
         let (view, journal) = self.look(run).await?.ok_or(OperateError::NoSuchRun(run))?;
         journal?;
-        Ok(view.head.status)
+        let status = view.head.status;
+        if status.ended() {
+            let why = format!("a run that has ended cannot be {done}");
+            return Err(OperateError::Refused { run, status, why });
+        }
+        Ok(())
     }
 
     /// Resolves once the request is durable: an answer must not promise what a crash undoes.

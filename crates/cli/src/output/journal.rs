@@ -50,9 +50,7 @@ fn what(entry: &EntryJson) -> String {
         })
     };
     match entry.kind {
-        EntryKind::RunStarted => {
-            format!("by event {}", entry.event.as_deref().unwrap_or("unknown"))
-        }
+        EntryKind::RunStarted => started(entry),
         EntryKind::StepSucceeded | EntryKind::RunCompleted => output(),
         EntryKind::StepFailed | EntryKind::AttemptFailed => {
             let again = entry
@@ -72,12 +70,9 @@ fn what(entry: &EntryJson) -> String {
         EntryKind::CancelRequested
         | EntryKind::Quarantined
         | EntryKind::Paused
-        | EntryKind::RunKilled
-        | EntryKind::Retried => {
-            let said = format!("{} {}", entry.steps.join(", "), or_nothing(&entry.reason));
-            said.trim().to_owned()
-        }
-        EntryKind::Patched => or_nothing(&entry.patch).to_owned(),
+        | EntryKind::RunKilled => or_nothing(&entry.reason).to_owned(),
+        EntryKind::Retried => retried(entry),
+        EntryKind::Patched => format!("change {} applies", or_nothing(&entry.patch)),
         EntryKind::WaitStarted | EntryKind::ChildStarted => {
             let on = entry.waits_for.clone().or_else(|| entry.child.clone());
             let until = entry.until.map(|at| format!(" until {at}"));
@@ -100,6 +95,32 @@ fn what(entry: &EntryJson) -> String {
         EntryKind::UndoStarted => error(),
         EntryKind::RunContinued => format!("as run {}", or_nothing(&entry.child)),
         EntryKind::WaitTimedOut | EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
+    }
+}
+
+/// By what, with which code, and from where.
+fn started(entry: &EntryJson) -> String {
+    let forked = entry.forked_from.as_ref().map_or_else(String::new, |from| {
+        format!("forked from run {} at step {}, ", from.run, from.step)
+    });
+    let version = match entry.version {
+        Some(version) if version > 1 => format!("version {version}, "),
+        Some(_) | None => String::new(),
+    };
+    let event = entry.event.as_deref().unwrap_or("unknown");
+    format!("{forked}{version}by event {event}")
+}
+
+/// What is tried again, and why.
+fn retried(entry: &EntryJson) -> String {
+    let steps = if entry.steps.is_empty() {
+        "workflow code".to_owned()
+    } else {
+        entry.steps.join(", ")
+    };
+    match or_nothing(&entry.reason) {
+        "" => format!("again {steps}"),
+        reason => format!("again {steps}: {reason}"),
     }
 }
 

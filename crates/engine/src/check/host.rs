@@ -35,6 +35,10 @@ struct Inner {
     broke: Option<(String, String)>,
     /// The last thing code asked for that the journal does not hold.
     edge: Option<String>,
+    /// The step whose result code was handed last.
+    last: Option<StepAddress>,
+    /// Whether code asked for a dependency that is not there.
+    lacked: bool,
 }
 
 impl CheckHost {
@@ -49,6 +53,16 @@ impl CheckHost {
     /// Where journal and code disagree: recorded, attempted.
     pub(super) fn broke(&self) -> Option<(String, String)> {
         self.inner.borrow().broke.clone()
+    }
+
+    /// Whether code asked for a dependency that is not there, and so went no further.
+    pub(super) fn lacked(&self) -> bool {
+        self.inner.borrow().lacked
+    }
+
+    /// The step whose result the code was handed last.
+    pub(super) fn last(&self) -> Option<StepAddress> {
+        self.inner.borrow().last.clone()
     }
 
     /// What the code asked for last that the journal does not hold.
@@ -120,6 +134,7 @@ impl CheckHost {
         match inner.delivery.turn(&self.state, step) {
             Turn::Now => {
                 inner.delivery.delivered();
+                inner.last = Some(step.clone());
                 inner.wake_all();
                 Reply::Recorded(outcome)
             }
@@ -295,6 +310,8 @@ impl Host for CheckHost {
     }
 
     fn resource(&self, of: TypeId) -> Option<Box<dyn Any>> {
-        self.registry.resources().get(of)
+        let found = self.registry.resources().get(of);
+        self.inner.borrow_mut().lacked |= found.is_none();
+        found
     }
 }

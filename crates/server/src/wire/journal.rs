@@ -6,7 +6,8 @@ use stepwell_core::{Entry, EntryBody, StepAddress, StepKind, WaitOn};
 use stepwell_engine::JournalView;
 
 use super::raw::Raw;
-use super::run::FailureJson;
+use super::run::{FailureJson, ForkedFromJson};
+use super::step_kind::StepJsonKind;
 use super::time::Instant;
 
 /// A run's journal.
@@ -97,7 +98,7 @@ pub struct EntryJson {
     pub steps: Vec<String>,
     /// Of the start of a run: the run it was forked from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forked_from: Option<String>,
+    pub forked_from: Option<ForkedFromJson>,
 }
 
 /// What an entry says happened.
@@ -193,70 +194,6 @@ impl EntryKind {
     }
 }
 
-/// What kind of call a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepJsonKind {
-    /// A body with effects outside the engine.
-    Run,
-    /// A body whose effect is one database transaction.
-    Transaction,
-    /// The instant of the call.
-    Now,
-    /// A random number.
-    Random,
-    /// A ULID.
-    Ulid,
-    /// A wait for an instant.
-    Sleep,
-    /// A wait for an event.
-    WaitFor,
-    /// A wait for a signal.
-    Signal,
-    /// A child run, and the wait for its end.
-    Invoke,
-    /// A run started and left to itself.
-    Start,
-    /// Events sent.
-    Send,
-    /// A signal sent to another run.
-    SendSignal,
-    /// Branches that all end.
-    Join,
-    /// A branch for each of many items.
-    Map,
-    /// Branches the first of which to end wins.
-    Race,
-    /// A scope whose steps can be undone.
-    Scope,
-    /// A body that undoes a step.
-    Undo,
-}
-
-impl From<StepKind> for StepJsonKind {
-    fn from(kind: StepKind) -> Self {
-        match kind {
-            StepKind::Run => Self::Run,
-            StepKind::Transaction => Self::Transaction,
-            StepKind::Now => Self::Now,
-            StepKind::Random => Self::Random,
-            StepKind::Ulid => Self::Ulid,
-            StepKind::Sleep => Self::Sleep,
-            StepKind::WaitFor => Self::WaitFor,
-            StepKind::Signal => Self::Signal,
-            StepKind::Invoke => Self::Invoke,
-            StepKind::Start => Self::Start,
-            StepKind::Send => Self::Send,
-            StepKind::SendSignal => Self::SendSignal,
-            StepKind::Join => Self::Join,
-            StepKind::Map => Self::Map,
-            StepKind::Race => Self::Race,
-            StepKind::Scope => Self::Scope,
-            StepKind::Undo => Self::Undo,
-        }
-    }
-}
-
 impl From<JournalView> for JournalJson {
     fn from(view: JournalView) -> Self {
         Self {
@@ -325,7 +262,7 @@ impl From<Entry> for EntryJson {
                 version: Some(started.version),
                 parent: started.parent.map(|parent| parent.run.to_string()),
                 until: started.start_at.map(Instant),
-                forked_from: started.forked.map(|forked| forked.run.to_string()),
+                forked_from: started.forked.as_ref().map(ForkedFromJson::from),
                 ..bare(EntryKind::RunStarted)
             },
             EntryBody::StepSucceeded(done) => Self {
