@@ -13,8 +13,14 @@ use stepwell::{Attempt, Error, Event, FailedRun, Registry, Step, StepError, Tick
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-/// Which order of steps [`shaped`] has: `original`, `renamed`, `reordered` or `removed`.
+/// Which order of steps [`shaped`] has: `original`, `renamed`, `reordered`, `removed` or `patched`.
 const SHAPE: &str = "STEPWELL_WORKFLOW_SHAPE";
+
+/// The highest version of `shipping` there is, 1 unless set; every one below is there as well.
+const VERSION: &str = "STEPWELL_WORKFLOW_VERSION";
+
+/// Whether the dependency of [`needing`] is kept from it.
+const LACKING: &str = "STEPWELL_WORKFLOW_LACKING";
 
 /// Whether there is a workflow with a schedule, which keeps a row in the store.
 const SCHEDULED: &str = "STEPWELL_WORKFLOW_SCHEDULED";
@@ -62,6 +68,12 @@ async fn shaped(step: &mut Step, shaped: Shaped) -> Result<String, Error> {
         _ => &["collect", "weigh", "ship"],
     };
     for name in names {
+        let changed = shape == "patched" && *name == "weigh";
+        let name = if changed && step.patched("measure-goods").await {
+            "measure"
+        } else {
+            name
+        };
         seen(step, "shaped", name, &order).await?;
     }
     Ok(order)
@@ -180,6 +192,46 @@ async fn leaping(_step: &mut Step, tick: Tick) -> Result<String, Error> {
     Ok(tick.cron)
 }
 
+/// The first version of a workflow of which a second is registered beside it.
+mod first_version {
+    use super::{Asked, Error, Step, seen, workflow};
+
+    /// Packs, waits for somebody's word, and ships as of old.
+    #[workflow]
+    pub(super) async fn shipping(step: &mut Step, asked: Asked) -> Result<String, Error> {
+        seen(step, "shipping", "pack", &asked.order).await?;
+        let _word: serde_json::Value = step.wait_signal("word", "go").await?;
+        seen(step, "shipping", "ship-by-road", &asked.order).await?;
+        Ok("by road".to_owned())
+    }
+}
+
+/// The same, as it is begun from the second version on.
+mod second_version {
+    use super::{Asked, Error, Step, seen, workflow};
+
+    /// Waits for somebody's word, and ships in a new way.
+    #[workflow(version = 2)]
+    pub(super) async fn shipping(step: &mut Step, asked: Asked) -> Result<String, Error> {
+        let _word: serde_json::Value = step.wait_signal("word", "go").await?;
+        seen(step, "shipping", "ship-by-rail", &asked.order).await?;
+        Ok("by rail".to_owned())
+    }
+}
+
+/// What [`needing`] depends on.
+#[derive(Clone)]
+struct Ledger;
+
+/// Takes its dependency only after its first step.
+#[workflow]
+async fn needing(step: &mut Step, asked: Asked) -> Result<String, Error> {
+    seen(step, "needing", "open", &asked.order).await?;
+    let Ledger = step.get::<Ledger>();
+    let _word: serde_json::Value = step.wait_signal("word", "go").await?;
+    Ok(asked.order)
+}
+
 /// A step that tells the witness and does as it is told.
 async fn seen(
     step: &mut Step,
@@ -220,7 +272,14 @@ fn main() -> ExitCode {
     let mut registry = Registry::new().with(plain).with(shaped).with(poisoned);
     registry = registry.with(napping).with(paying).with(regretting);
     registry = registry.with(approving).with(delegating).with(booking);
-    registry = registry.with(renewing);
+    registry = registry.with(renewing).with(needing);
+    registry = registry.with(first_version::shipping);
+    if std::env::var(VERSION).as_deref() == Ok("2") {
+        registry = registry.with(second_version::shipping);
+    }
+    if std::env::var(LACKING).is_err() {
+        registry = registry.provide(Ledger);
+    }
     if std::env::var(SCHEDULED).is_ok() {
         registry = registry.with(leaping);
     }

@@ -1,28 +1,10 @@
 //! Runs started, signalled and ended from the command line, with an engine and without.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use stepwell_core::run::RunStatus;
 
-use crate::harness::{Answer, Engine, Said, Site, Witness, exit};
-
-/// Says `words` and expects the code.
-async fn said(site: &Site, words: &[&str], code: i32) -> Result<Said> {
-    let said = site.say(words).await?;
-    ensure!(said.code == Some(code), "{words:?}: {said:?}");
-    Ok(said)
-}
-
-/// Says `words` and answers what was printed, without the line's end.
-async fn printed(site: &Site, words: &[&str]) -> Result<String> {
-    let said = said(site, words, exit::OK).await?;
-    Ok(said.stdout.trim_end().to_owned())
-}
-
-async fn json_of(site: &Site, words: &[&str]) -> Result<Value> {
-    let text = printed(site, &[words, &["-o", "json"]].concat()).await?;
-    serde_json::from_str(&text).with_context(|| format!("{words:?}: {text}"))
-}
+use crate::harness::{Answer, Engine, Site, Witness, exit, json_of, printed, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn start_prints_the_id_once_for_a_key_and_can_wait_for_the_end() -> Result<()> {

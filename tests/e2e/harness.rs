@@ -8,7 +8,7 @@ mod patience;
 mod site;
 mod witness;
 
-pub(crate) use command::Said;
+pub(crate) use command::{Said, json_of, printed, said};
 pub(crate) use crowd::{Crowd, Posted};
 pub(crate) use engine::{Death, Engine};
 pub(crate) use patience::soon;
@@ -33,4 +33,8 @@ pub(crate) mod exit {
     pub(crate) const CORRUPT: i32 = 7;
     /// The disk is full.
     pub(crate) const FULL: i32 = 8;
+    /// Code does not fit the journal of a run.
+    pub(crate) const BREAKS: i32 = 15;
+    /// It cannot be said of every run whether code fits.
+    pub(crate) const UNCHECKED: i32 = 16;
 }

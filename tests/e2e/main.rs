@@ -15,6 +15,8 @@ mod code_change;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod deploying;
+#[cfg(test)]
 mod disk_full;
 #[cfg(test)]
 mod draining;
@@ -38,3 +40,5 @@ mod poison;
 mod power;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod repair;

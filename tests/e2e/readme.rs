@@ -11,7 +11,7 @@ const README: &str = include_str!("../../README.md");
 const FIRST_WORKFLOW: &str = include_str!("../first_workflow.rs");
 
 /// Every command line of the page, and the test that runs it.
-const COMMANDS: [(&str, &str); 10] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("cargo run --release -- demo", "cli_demo"),
     ("./verify", "the_check_of_the_readme_is_what_ci_runs"),
     (
@@ -35,6 +35,19 @@ const COMMANDS: [(&str, &str); 10] = [
     (
         "curl -d '{\"name\":\"user/signed.up\",\"data\":{\"name\":\"Ada\"}}' \
          http://127.0.0.1:8288/e/dev",
+        "the_five_minutes_of_the_readme_work",
+    ),
+    ("cargo run -- check", "the_five_minutes_of_the_readme_work"),
+    (
+        "cargo run -- runs pause --workflow welcome --dry-run",
+        "the_five_minutes_of_the_readme_work",
+    ),
+    (
+        "cargo run -- runs retry --status failed --dry-run",
+        "the_five_minutes_of_the_readme_work",
+    ),
+    (
+        "cargo run -- runs fork RUN --from send-greeting --dry-run",
         "the_five_minutes_of_the_readme_work",
     ),
     (
@@ -165,10 +178,19 @@ async fn the_five_minutes_of_the_readme_work() {
     let list = run(&["runs", "list"]);
     assert_eq!(list.lines().count(), 1 + 2, "{list}");
     let id = run(&["runs", "list", "-o", "ids"]);
-    let journal = run(&["journal", "show", id.lines().last().unwrap()]);
+    let id = id.lines().last().unwrap();
+    let journal = run(&["journal", "show", id]);
     for step in ["write-greeting", "send-greeting"] {
         assert!(journal.contains(step), "{journal}");
     }
+    let checked = run(&["check"]);
+    assert!(checked.contains("every binary fits"), "{checked}");
+    let dry = ["runs", "pause", "--workflow", "welcome", "--dry-run"];
+    assert!(run(&dry).contains("pause: 0 run(s)"));
+    let dry = ["runs", "retry", "--status", "failed", "--dry-run"];
+    assert!(run(&dry).contains("retry: 0 run(s)"));
+    let fork = run(&["runs", "fork", id, "--from", "send-greeting", "--dry-run"]);
+    assert!(fork.contains("kept: write-greeting"), "{fork}");
 }
 
 #[tokio::test]

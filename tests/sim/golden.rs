@@ -13,6 +13,7 @@ use stepwell_core::envelope::{self, ValueKind};
 
 use files::{directory, fixtures, open, to_hex};
 
+mod exports;
 pub(crate) mod files;
 mod meaning;
 mod samples;
@@ -25,6 +26,11 @@ fn format_1_is_read_as_it_was_meant() {
 #[test]
 fn format_2_is_read_as_it_was_meant() {
     is_read_as_it_was_meant(2);
+}
+
+#[test]
+fn format_3_is_read_as_it_was_meant() {
+    is_read_as_it_was_meant(3);
 }
 
 #[test]
@@ -61,9 +67,9 @@ fn there_is_a_sample_for_every_fixture() {
 }
 
 #[test]
-fn what_format_1_says_reads_as_what_the_last_format_says_of_the_same() {
+fn what_an_earlier_format_says_reads_as_what_the_last_says_of_the_same() {
     let last: BTreeMap<_, _> = fixtures(envelope::FORMAT).into_iter().collect();
-    for (name, rows) in fixtures(1) {
+    for (name, rows) in (1..envelope::FORMAT).flat_map(fixtures) {
         assert_eq!(
             meaning::of_rows(&rows),
             meaning::of_rows(&last[&name]),
@@ -74,7 +80,7 @@ fn what_format_1_says_reads_as_what_the_last_format_says_of_the_same() {
 
 #[test]
 fn every_kind_of_entry_and_of_value_has_a_fixture() {
-    for (format, last_value, last_entry) in [(1, 8, 11), (2, 12, 23)] {
+    for (format, last_value, last_entry) in [(1, 8, 11), (2, 12, 23), (3, 12, 26)] {
         let mut values = BTreeSet::new();
         let mut entries = BTreeSet::new();
         for row in fixtures(format).iter().flat_map(|(_, rows)| rows) {

@@ -9,6 +9,8 @@ mod golden;
 #[cfg(test)]
 mod primitives;
 #[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod store;

@@ -3,7 +3,7 @@
 mod cancelling;
 mod children;
 mod events;
-mod everywhere;
+pub(crate) mod everywhere;
 mod forks;
 mod interleavings;
 mod long_runs;

@@ -27,6 +27,7 @@ const AT_ROOT: &[&str] = &[
     "crates/",
     "deny.toml",
     "docs/",
+    "examples/",
     "justfile",
     "rustfmt.toml",
     "tests/",
@@ -72,6 +73,7 @@ const HOLDS: &[(&str, &[&str])] = &[
             "toml",
         ],
     ),
+    ("examples/", &["Cargo.toml", "rs"]),
     (
         "workflows/",
         &["Cargo.toml", "json", "md", "rs", "sql", "toml"],

@@ -22,12 +22,16 @@ const SLEEPS: &[&str] = &["sleep", "sleep_ms", "sleep_until"];
 /// that sleep on a paused clock, which takes no time; and workflows whose sleep is what is tested.
 const MAY_SLEEP: &[(&str, &str)] = &[
     (
+        "crates/testkit/tests/",
+        "every test there runs on a clock of its own, where sleeping takes no time",
+    ),
+    (
         "tests/e2e_workflows.rs",
         "a workflow sleeps, durably, and no test waits for it longer than it must",
     ),
     (
-        "tests/sim/primitives/",
-        "every test there runs on a paused clock, where sleeping takes no time",
+        "tests/sim/",
+        "a test there that waits runs on a paused clock, where sleeping takes no time",
     ),
     (
         "tests/sim/simulation/",

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use stepwell::Registry;
 
 use crate::commands::{
-    bench, completions, dev, journal, runs, send, serve, start, store, workflows,
+    bench, check, completions, dev, journal, runs, send, serve, start, store, workflows,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -56,6 +56,7 @@ enum Command {
     Runs(runs::Command),
     #[command(subcommand)]
     Journal(journal::Command),
+    Check(check::Args),
     #[command(subcommand)]
     Workflows(workflows::Command),
     #[command(subcommand)]
@@ -160,6 +161,7 @@ impl App {
             Command::Start(args) => start::run(args).await,
             Command::Runs(command) => runs::run(command).await,
             Command::Journal(command) => journal::run(command).await,
+            Command::Check(args) => Box::pin(check::run(&self.products, args)).await,
             Command::Workflows(command) => workflows::run(&self.products, command).await,
             Command::Store(command) => store::run(command).await,
             Command::Bench(args) => Box::pin(bench::run(args)).await,

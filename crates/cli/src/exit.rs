@@ -35,13 +35,17 @@ pub enum Exit {
     Conflict,
     /// The engine is at a limit or shutting down: the same command may work later.
     Busy,
+    /// The code of this binary does not fit the journal of a run.
+    Breaks,
+    /// Code could not be held against every run.
+    Unchecked,
     /// Ended by a second signal, without waiting.
     Interrupted,
 }
 
 impl Exit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -57,6 +61,8 @@ impl Exit {
         Self::Unreachable,
         Self::Conflict,
         Self::Busy,
+        Self::Breaks,
+        Self::Unchecked,
         Self::Interrupted,
     ];
 
@@ -79,6 +85,8 @@ impl Exit {
             Self::Unreachable => 12,
             Self::Conflict => 13,
             Self::Busy => 14,
+            Self::Breaks => 15,
+            Self::Unchecked => 16,
             Self::Interrupted => 130,
         }
     }
@@ -102,6 +110,8 @@ impl Exit {
             Self::Unreachable => "no engine answers",
             Self::Conflict => "state does not allow it",
             Self::Busy => "engine at a limit or shutting down: try again later",
+            Self::Breaks => "`check`: the code of this binary does not fit the journal of a run",
+            Self::Unchecked => "`check`: it cannot be said of every run whether the code fits",
             Self::Interrupted => "ended by a second signal, without waiting",
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use stepwell::RegistryError;
 use stepwell_core::EventId;
 use stepwell_engine::{OperateError, StartError};
 use stepwell_server::{ApiError, ErrorBody};
@@ -154,6 +155,12 @@ impl Failure {
             | CommitError::Unknown { .. }
             | CommitError::Closed => (Exit::Io, "store-stopped"),
         }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::new(Exit::Usage, "registry-refused", error)
     }
 }
 

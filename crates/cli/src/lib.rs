@@ -23,8 +23,8 @@
 //! }
 //! ```
 //!
-//! which has `serve`, `dev`, `send`, `start`, `runs`, `journal`, `workflows`, `store`, `bench` and
-//! `completions`. A [`Product`] adds dependencies that need the data directory, HTTP routes, commands of its own,
+//! which has `serve`, `dev`, `send`, `start`, `runs`, `journal`, `check`, `workflows`, `store`, `bench`
+//! and `completions`. A [`Product`] adds dependencies that need the data directory, HTTP routes, commands of its own,
 //! and stand-ins for the services it calls.
 //!
 //! Reading order: [`App`] takes the command line apart, `commands/` has one file for each,
@@ -35,6 +35,7 @@ mod app;
 mod bench;
 mod commands;
 mod config;
+mod consent;
 mod engine_file;
 mod exit;
 mod facts;

@@ -98,3 +98,8 @@ pub(crate) fn tell_panics_briefly() {
         }
     }));
 }
+
+/// From here on panics are told by whoever catches them alone.
+pub(crate) fn leave_panics_untold() {
+    std::panic::set_hook(Box::new(|_| {}));
+}

@@ -21,6 +21,13 @@ impl Product for SwagStore {
         Registry::new().with(fulfill_order)
     }
 
+    fn unplugged(&self) -> Registry {
+        match Shop::unplugged() {
+            Some(shop) => registry(shop),
+            None => self.workflows(),
+        }
+    }
+
     fn connect<'a>(&'a self, setting: Setting<'a>) -> BoxFuture<'a, anyhow::Result<Connected>> {
         Box::pin(async move {
             let config = Config::read(setting.data, |name| setting.environment.get(name))?;

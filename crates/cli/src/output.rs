@@ -108,7 +108,7 @@ pub fn status(status: RunStatus) -> String {
         RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => "36",
         RunStatus::Completed => "32",
         RunStatus::Failed | RunStatus::Quarantined => "31",
-        RunStatus::Cancelled => "33",
+        RunStatus::Cancelled | RunStatus::Paused => "33",
     };
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if stdout().is_terminal() && colours {

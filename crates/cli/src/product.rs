@@ -21,6 +21,15 @@ pub trait Product: Send + Sync + 'static {
     /// Its workflows without what they depend on: for lists made while no engine runs.
     fn workflows(&self) -> Registry;
 
+    /// Its workflows with dependencies that touch nothing: for replays that call no body, before a
+    /// deploy. Code that asks for one that is missing cannot be checked past that place.
+    ///
+    /// No file, no database, no network: what is given is never used, only handed out. Called
+    /// inside a tokio runtime.
+    fn unplugged(&self) -> Registry {
+        self.workflows()
+    }
+
     /// Opens what the workflows depend on. The data directory exists and is held by this process.
     fn connect<'a>(&'a self, setting: Setting<'a>) -> BoxFuture<'a, anyhow::Result<Connected>>;
 

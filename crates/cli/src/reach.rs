@@ -2,6 +2,7 @@
 
 mod http;
 mod offline;
+mod repair;
 
 pub use http::Http;
 pub(crate) use offline::Offline;
@@ -11,11 +12,13 @@ use std::path::PathBuf;
 use clap::Args;
 use stepwell_core::run::RunStatus;
 use stepwell_core::{EventId, RunId, WorkflowName};
-use stepwell_server::wire::{EventRunJson, JournalJson, RunJson, RunListJson};
+use stepwell_engine::{BulkAsk, Clock, ForkAsk, Request};
+use stepwell_server::wire::{BulkJson, EventRunJson, ForkJson, JournalJson, RunJson, RunListJson};
 use stepwell_store::RunFilter;
 use stepwell_store_sled::OpenError;
 
 use crate::engine_file::EngineFile;
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Where an engine is unless told otherwise.
@@ -180,32 +183,55 @@ impl Reach {
         }
     }
 
-    pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
+    /// Asks one thing of one run.
+    pub(crate) async fn put(
+        &self,
+        run: RunId,
+        request: Request,
+        reason: &str,
+    ) -> Result<RunJson, Failure> {
         match self {
-            Self::Engine(engine) => engine.cancel(run, reason).await,
+            Self::Engine(engine) => engine.put(run, request, reason).await,
             Self::Store(store) => {
-                store.operator().cancel(run, reason).await?;
-                self.run_again(run).await
+                store.operator().put(run, request, reason).await?;
+                self.run(run).await
             }
         }
     }
 
-    pub(crate) async fn kill(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
+    /// Asks one thing of many runs, one page of them.
+    pub(crate) async fn bulk(&self, ask: &BulkAsk) -> Result<BulkJson, Failure> {
         match self {
-            Self::Engine(engine) => engine.kill(run, reason).await,
-            Self::Store(store) => {
-                store.operator().kill(run, reason).await?;
-                self.run_again(run).await
-            }
+            Self::Engine(engine) => engine.bulk(ask).await,
+            Self::Store(store) => Ok(BulkJson::of(ask, store.operator().bulk(ask).await?)),
         }
     }
 
-    pub(crate) async fn resume(&self, run: RunId) -> Result<RunJson, Failure> {
+    /// Forks a run, or says what forking it would come to.
+    pub(crate) async fn fork(&self, ask: &ForkAsk, dry_run: bool) -> Result<ForkJson, Failure> {
+        let operator = match self {
+            Self::Engine(engine) => return engine.fork(ask, dry_run).await,
+            Self::Store(store) => store.operator(),
+        };
+        let now = Clock::Wall.now();
+        let forked = if dry_run {
+            operator.preview_fork(ask, now).await?
+        } else {
+            operator.fork(ask, now).await?
+        };
+        Ok(ForkJson::of(ask, forked))
+    }
+
+    /// A run's journal with its input, as one line of JSON without a line break.
+    pub(crate) async fn export(&self, run: RunId) -> Result<String, Failure> {
         match self {
-            Self::Engine(engine) => engine.resume(run).await,
+            Self::Engine(engine) => engine.export(run).await,
             Self::Store(store) => {
-                store.operator().resume(run).await?;
-                self.run_again(run).await
+                let exported = store.operator().export(run).await?;
+                exported.to_json().map_err(|wrong| {
+                    let sentence = format!("run {run} cannot be exported: {}", wrong.why);
+                    Failure::said(Exit::Corrupt, "damaged", sentence)
+                })
             }
         }
     }
@@ -216,10 +242,6 @@ impl Reach {
             Self::Engine(_) => Ok(()),
             Self::Store(store) => store.close().await,
         }
-    }
-
-    async fn run_again(&self, run: RunId) -> Result<RunJson, Failure> {
-        Box::pin(self.run(run)).await
     }
 }
 

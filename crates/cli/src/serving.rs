@@ -5,6 +5,8 @@
 //! and the store is closed last, sealed. When the store stops writing the process ends at once
 //! without closing anything: only a fresh opening may say what became durable.
 
+mod open_runs;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +74,7 @@ pub(crate) async fn serve(
         let sentence = format!("engine.json cannot be written in {data}: {error}");
         Failure::said(Exit::Io, "store-io", sentence)
     })?;
+    let looking = open_runs::look(&engine).await;
     let settings = settings(&config, &engine, &store, routes);
     let router = stepwell_server::router(engine.clone(), settings);
     ready(&url);
@@ -86,6 +89,7 @@ pub(crate) async fn serve(
             signals.next().await;
             leave(Exit::Interrupted);
         });
+        looking.abort();
         engine.drain(drain_limit).await
     };
     // Requests are answered to the end: while the engine drains they hear that it does.

@@ -1,5 +1,7 @@
 //! Journal entries: the transitions of a run, the only thing about a run that is stored.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{EventId, EventKey, EventOrder, RunId, Seq, StepAddress, WorkflowName};
@@ -40,7 +42,7 @@ pub enum EntryBody {
     RunCancelled,
     /// The run is untouched until a person decides.
     Quarantined(Quarantined),
-    /// A person released the run from quarantine.
+    /// A person released the run from quarantine, or from a pause.
     Resumed,
     /// The run waits: for an instant, an event, a signal.
     WaitStarted(WaitStarted),
@@ -66,6 +68,12 @@ pub enum EntryBody {
     RunContinued(RunContinued),
     /// The run was ended where it stood.
     RunKilled(RunKilled),
+    /// Code that asked whether a change applies to the run was told that it does.
+    Patched(Patched),
+    /// A person holds the run: nothing new of it begins.
+    Paused(Paused),
+    /// A person has what failed tried again.
+    Retried(Retried),
 }
 
 /// See [`EntryBody::RunStarted`].
@@ -91,6 +99,17 @@ pub struct RunStarted {
     pub start_by: Option<Timestamp>,
     /// It is cancelled when it has not ended by then.
     pub finish_by: Option<Timestamp>,
+    /// The run whose first entries it shares.
+    pub forked: Option<ForkedFrom>,
+}
+
+/// Where a run was forked from another, whose results before that step it was begun with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkedFrom {
+    /// The other run.
+    pub run: RunId,
+    /// The first step that is done anew.
+    pub step: StepAddress,
 }
 
 /// The run that waits for a child, and the step it waits in.
@@ -462,6 +481,31 @@ pub struct RunKilled {
     pub reason: String,
 }
 
+/// See [`EntryBody::Patched`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patched {
+    /// The line of the code that asked.
+    pub branch: Arc<str>,
+    /// The name of the change.
+    pub patch: String,
+}
+
+/// See [`EntryBody::Paused`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// What the person gave as reason, possibly nothing.
+    pub reason: String,
+}
+
+/// See [`EntryBody::Retried`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// What the person gave as reason, possibly nothing.
+    pub reason: String,
+    /// The steps that are tried again with all their attempts, each the last of its line.
+    pub steps: Vec<StepAddress>,
+}
+
 /// See [`EntryBody::RunCompleted`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunCompleted {
@@ -512,6 +556,13 @@ pub enum QuarantineReason {
         /// The name the journal holds.
         workflow: WorkflowName,
     },
+    /// The binary registers the run's workflow, but not the version of its code that began it.
+    UnknownVersion {
+        /// The name the journal holds.
+        workflow: WorkflowName,
+        /// The version the journal holds.
+        version: u32,
+    },
 }
 
 impl std::fmt::Display for QuarantineReason {
@@ -544,6 +595,11 @@ impl std::fmt::Display for QuarantineReason {
             Self::UnknownWorkflow { workflow } => {
                 write!(f, "this binary registers no workflow named {workflow}")
             }
+            Self::UnknownVersion { workflow, version } => write!(
+                f,
+                "this binary registers workflow {workflow} without version {version}: keep that \
+                 version registered until its runs have ended"
+            ),
         }
     }
 }

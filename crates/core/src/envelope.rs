@@ -22,12 +22,12 @@ use bincode::Options;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Entry, EntryBody, RunStarted};
+use crate::entry::{Awaited, Entry, EntryBody, Parent, RunStarted};
 use crate::ids::{EventId, EventOrder, RunId, Seq, WorkflowName};
 use crate::time::Timestamp;
 
 /// The format version written by this build.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 /// Length of the head that precedes every body, in bytes.
 pub const HEAD_BYTES: usize = 36;
@@ -339,6 +339,9 @@ fn entry_kind(body: &EntryBody) -> u8 {
         EntryBody::UndoStarted(_) => 21,
         EntryBody::RunContinued(_) => 22,
         EntryBody::RunKilled(_) => 23,
+        EntryBody::Patched(_) => 24,
+        EntryBody::Paused(_) => 25,
+        EntryBody::Retried(_) => 26,
     }
 }
 
@@ -365,6 +368,9 @@ fn encode_body(body: &EntryBody) -> Result<Vec<u8>, EncodeError> {
         EntryBody::UndoStarted(fields) => encode_fields(fields),
         EntryBody::RunContinued(fields) => encode_fields(fields),
         EntryBody::RunKilled(fields) => encode_fields(fields),
+        EntryBody::Patched(fields) => encode_fields(fields),
+        EntryBody::Paused(fields) => encode_fields(fields),
+        EntryBody::Retried(fields) => encode_fields(fields),
         EntryBody::RunCancelled | EntryBody::Resumed => Ok(Vec::new()),
     }
 }
@@ -382,6 +388,10 @@ fn decode_body(format: u8, kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeE
     match kind {
         1 if format == 1 => {
             let started: RunStartedOf1 = decode_fields("RunStarted", fields)?;
+            Ok(EntryBody::RunStarted(started.into()))
+        }
+        1 if format == 2 => {
+            let started: RunStartedOf2 = decode_fields("RunStarted", fields)?;
             Ok(EntryBody::RunStarted(started.into()))
         }
         1 => decode_fields("RunStarted", fields).map(EntryBody::RunStarted),
@@ -407,6 +417,9 @@ fn decode_body(format: u8, kind: u8, fields: &[u8]) -> Result<EntryBody, DecodeE
         21 => decode_fields("UndoStarted", fields).map(EntryBody::UndoStarted),
         22 => decode_fields("RunContinued", fields).map(EntryBody::RunContinued),
         23 => decode_fields("RunKilled", fields).map(EntryBody::RunKilled),
+        24 => decode_fields("Patched", fields).map(EntryBody::Patched),
+        25 => decode_fields("Paused", fields).map(EntryBody::Paused),
+        26 => decode_fields("Retried", fields).map(EntryBody::Retried),
         found => Err(DecodeError::Kind {
             found,
             expected: "a kind of entry this build knows",
@@ -436,6 +449,40 @@ impl From<RunStartedOf1> for RunStarted {
             start_at: None,
             start_by: None,
             finish_by: None,
+            forked: None,
+        }
+    }
+}
+
+/// The start of a run as format 2 wrote it, which knew no forks of runs.
+#[derive(Deserialize)]
+struct RunStartedOf2 {
+    workflow: WorkflowName,
+    version: u32,
+    event: EventId,
+    input_bytes: u64,
+    since: EventOrder,
+    parent: Option<Parent>,
+    cancel_on: Vec<Awaited>,
+    start_at: Option<Timestamp>,
+    start_by: Option<Timestamp>,
+    finish_by: Option<Timestamp>,
+}
+
+impl From<RunStartedOf2> for RunStarted {
+    fn from(started: RunStartedOf2) -> Self {
+        Self {
+            workflow: started.workflow,
+            version: started.version,
+            event: started.event,
+            input_bytes: started.input_bytes,
+            since: started.since,
+            parent: started.parent,
+            cancel_on: started.cancel_on,
+            start_at: started.start_at,
+            start_by: started.start_by,
+            finish_by: started.finish_by,
+            forked: None,
         }
     }
 }

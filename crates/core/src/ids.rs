@@ -1,6 +1,6 @@
 //! Names and numbers that identify things: one newtype each, so that none is taken for another.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,9 +9,32 @@ use ulid::Ulid;
 use crate::limits::STEP_NAME_BYTES;
 
 /// The id of one run: a ULID, so ids sort by the time the run was created.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In JSON it is its text: a number of that size is rounded by most readers. In stored fields it is
+/// the number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u128);
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            u128::deserialize(deserializer).map(Self)
+        }
+    }
+}
 
 impl RunId {
     /// From a ULID drawn by the caller; this crate draws none.
@@ -336,6 +359,27 @@ impl fmt::Debug for StepAddress {
     }
 }
 
+impl FromStr for StepAddress {
+    type Err = StepNameError;
+
+    /// Reads an address as it is displayed.
+    fn from_str(text: &str) -> Result<Self, StepNameError> {
+        let (branch, last) = text.rsplit_once('/').unwrap_or(("", text));
+        let (name, nth) = match last.split_once(':') {
+            None => (last, Some(1)),
+            // The first use of a name is written without its number.
+            Some((name, digits)) => (name, digits.parse().ok().filter(|nth| *nth > 1)),
+        };
+        // With what stands for no number the whole is no name either.
+        Self::check_name(if nth.is_some() { name } else { last })?;
+        Ok(Self {
+            branch: Arc::from(branch),
+            name: Arc::from(name),
+            nth: nth.unwrap_or(1),
+        })
+    }
+}
+
 /// A step was given a name that cannot stand in an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -356,6 +400,31 @@ mod tests {
         for bytes in [[0; 16], [0xff; 16], [7; 16]] {
             let run = RunId::from_bytes(bytes);
             assert_eq!(run.to_string().parse(), Ok(run));
+        }
+    }
+
+    #[test]
+    fn a_run_id_is_its_text_in_json_and_its_number_in_stored_fields() {
+        let run = RunId::from_bytes([7; 16]);
+        let json = serde_json::to_value(run).unwrap();
+        assert_eq!(json, run.to_string());
+        assert_eq!(serde_json::from_value::<RunId>(json).unwrap(), run);
+        let stored = crate::envelope::encode_fields(&run).unwrap();
+        let number = u128::from_be_bytes([7; 16]);
+        assert_eq!(stored, crate::envelope::encode_fields(&number).unwrap());
+        assert_eq!(crate::envelope::decode_fields("run", &stored), Ok(run));
+    }
+
+    #[test]
+    fn a_step_address_reads_back_as_displayed_and_nothing_else_is_read() {
+        for text in ["ship", "ship:2", "race/1/ship", "trip/undo/book:12"] {
+            let address: StepAddress = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+        }
+        for text in [
+            "", "ship:", "ship:1", "ship:0", "ship:x", "race/1/", "a:2:3",
+        ] {
+            assert!(text.parse::<StepAddress>().is_err(), "{text}");
         }
     }
 

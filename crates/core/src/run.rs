@@ -10,25 +10,28 @@ mod apply;
 mod command;
 mod decide;
 mod delivery;
+mod forked;
 mod lines;
 mod next;
 mod outward;
+mod reopening;
 mod state;
 mod waiters;
 
 pub use apply::{Illegal, apply, fold};
 pub use command::{
     Arrival, ChildOutcome, Command, Decision, EndBranch, Ended, FinishStep, Mark, Refusal, Reply,
-    StartFork, StartStep, StartWait,
+    StartFork, StartStep, StartWait, Subject,
 };
 pub use decide::{begin, decide};
 pub use delivery::{Delivery, Turn};
+pub use forked::{Again, CannotFork, ForkPlan, fork_at};
 pub use lines::{Line, Lines, Standing};
 pub use next::{Next, deadline, due_at, next};
 pub use outward::{Outward, outward};
 pub use state::{
-    Awaiting, Cancel, Child, Fork, Outcome, RunState, RunStatus, Shape, StepOutcome, StepProgress,
-    StepState, Suspicion, Wait,
+    Awaiting, Cancel, Child, Fork, Outcome, Pause, RunState, RunStatus, Shape, StepOutcome,
+    StepProgress, StepState, Suspicion, Wait,
 };
 
 #[cfg(test)]

@@ -56,8 +56,12 @@ pub(crate) async fn start(
             let Some(workflow) = shared.registry.get(&name) else {
                 return Err(unknown_workflow(shared, workflow));
             };
-            let event = event
-                .unwrap_or_else(|| EventId::new(format!("stepwell/start/{}", draw(shared, now))));
+            let event = event.unwrap_or_else(|| {
+                EventId::new(format!(
+                    "stepwell/start/{}",
+                    draw(&shared.options.chance, now)
+                ))
+            });
             let begun = put_together(
                 shared,
                 Start {

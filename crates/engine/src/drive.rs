@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use stepwell::host::panic_message;
-use stepwell::{Step, Workflow};
+use stepwell::{Registry, Step, Workflow};
+use stepwell_core::entry::RunStarted;
 use stepwell_core::run::{Command, Ended, Next, RunState, RunStatus, due_at, next};
 use stepwell_core::{Failure, FailureClass, Payload, QuarantineReason, RunId, Seq, Timestamp};
 use stepwell_store::{Change, Commit, ReadError, RunHead, Seen};
@@ -19,8 +20,9 @@ use tokio::time::Instant;
 
 use crate::gate::ALONE_AT_MOST;
 use crate::host::{HostHandle, Loaded, READ_AGAIN_AFTER, Rest, RunHost, Stop, read_requests};
-use crate::operator::{blocking, folded};
+use crate::operator::blocking;
 use crate::shared::Shared;
+use crate::stored::{self, Stored};
 use crate::watched::Watched;
 
 /// How a drive ended.
@@ -68,21 +70,30 @@ pub(crate) async fn drive(
     requests: Rc<Requests>,
 ) -> Left {
     let left = loop {
-        let (loaded, input) = match fresh.take() {
+        let stored = match fresh.take() {
             Some(Fresh { state, input }) => {
                 let agenda = due_at(&state);
-                (Loaded { state, agenda }, Some(input))
-            }
-            None => match load(&shared, run).await {
-                Ok(Some(loaded)) => {
-                    requests.waiting.set(true);
-                    (loaded, None)
+                Stored {
+                    loaded: Loaded { state, agenda },
+                    requests: Vec::new(),
+                    input: Some(input),
                 }
-                Ok(None) => break Left::Ended,
-                Err(trouble) => break unreadable(&shared, run, trouble).await,
-            },
+            }
+            None => {
+                // Before the look: what is left from here on is told again.
+                requests.waiting.set(false);
+                match stored::read(&shared, run).await {
+                    Ok(Some(stored)) => stored,
+                    Ok(None) => break Left::Ended,
+                    Err(trouble) => break unreadable(&shared, run, trouble).await,
+                }
+            }
         };
-        let host = RunHost::new(Arc::clone(&shared), loaded);
+        let input = stored.input;
+        let host = RunHost::new(Arc::clone(&shared), stored.loaded);
+        for request in stored.requests {
+            host.take_request(request);
+        }
         match session(&shared, &host, input, &requests).await {
             Some(left) => break left,
             None => continue,
@@ -161,14 +172,16 @@ async fn replay(
     input: &mut Option<Payload>,
     requests: &Rc<Requests>,
 ) -> Replay {
-    let named = host.with_state(|state| (state.run, state.started.workflow.clone()));
-    let Some((run, name)) = named else {
+    let Some(started) = host.with_state(|state| state.started.clone()) else {
         return Replay::Again;
     };
-    let Some(workflow) = shared.registry.get(&name).cloned() else {
-        let reason = QuarantineReason::UnknownWorkflow { workflow: name };
-        host.ask(Command::Quarantine(reason));
-        return Replay::Reconsider;
+    let run = host.run();
+    let workflow = match code_of(&shared.registry, &started) {
+        Ok(workflow) => Arc::clone(workflow),
+        Err(reason) => {
+            host.ask(Command::Quarantine(reason));
+            return Replay::Reconsider;
+        }
     };
     let input = match input.clone() {
         Some(known) => known,
@@ -216,6 +229,19 @@ async fn replay(
         Polled::Stopped(Stop::Refold) => Replay::Again,
         Polled::Stopped(Stop::LetGo) => Replay::LetGo,
     }
+}
+
+/// The code a run goes on with: of the version that began it.
+pub(crate) fn code_of<'r>(
+    registry: &'r Registry,
+    started: &RunStarted,
+) -> Result<&'r Arc<dyn Workflow>, QuarantineReason> {
+    let (workflow, version) = (started.workflow.clone(), started.version);
+    if registry.get(&workflow).is_none() {
+        return Err(QuarantineReason::UnknownWorkflow { workflow });
+    }
+    let code = registry.version(&workflow, version);
+    code.ok_or(QuarantineReason::UnknownVersion { workflow, version })
 }
 
 enum Polled {
@@ -376,19 +402,6 @@ async fn read_input(shared: &Arc<Shared>, host: &Rc<RunHost>) -> Result<Payload,
     };
     host.ask(Command::Quarantine(reason));
     Err(Replay::Reconsider)
-}
-
-/// The run as stored; `None` when there is no such run.
-pub(crate) async fn load(shared: &Arc<Shared>, run: RunId) -> Result<Option<Loaded>, ReadError> {
-    let store = Arc::clone(&shared.store);
-    let journal = blocking(move || store.journal(run)).await?;
-    if journal.is_empty() {
-        return Ok(None);
-    }
-    let state = folded(run, &journal)?;
-    // The agenda row was written with the last entry, by this same function.
-    let agenda = due_at(&state);
-    Ok(Some(Loaded { state, agenda }))
 }
 
 /// A run that cannot be read: damage quarantines it, anything else is tried again in a while.

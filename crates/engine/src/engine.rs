@@ -15,9 +15,11 @@ use stepwell_store::{Commit, CommitError, DeliveryRow, Pressure, ReadError, Seen
 use tokio::sync::{mpsc, watch};
 
 use crate::calls::{self, Started};
+use crate::check::{CheckedRun, OpenRuns};
 use crate::clock::Clock;
 use crate::delivering::{self, Trouble, deliver_events};
 use crate::event_table::EventTable;
+use crate::forking::{self, ForkAsk, Forked};
 use crate::gate::Gate;
 use crate::in_flight::Marks;
 use crate::intake::{ClientIntake, NewEvent, publish};
@@ -302,7 +304,66 @@ impl Engine {
             .await
     }
 
-    /// Asks for a run to be released from quarantine; resolves once the request is durable.
+    /// Asks for a run to be paused; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn pause(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.operator.goes_on_as(run).await?;
+        let (operator, reason) = (self.operator.clone(), reason.to_owned());
+        self.ask(run, async move { operator.pause(run, &reason).await })
+            .await
+    }
+
+    /// Asks for what failed of a run to be tried again; resolves once the request is durable.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn retry(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.operator.goes_on_as(run).await?;
+        let (operator, reason) = (self.operator.clone(), reason.to_owned());
+        self.ask(run, async move { operator.retry(run, &reason).await })
+            .await
+    }
+
+    /// Holds every open run against the code of this engine, page by page, and has those that
+    /// break quarantined before they go on; `each` is told of every run. Runs go on meanwhile.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn check_open_runs(
+        &self,
+        mut each: impl FnMut(&CheckedRun),
+    ) -> Result<(), OperateError> {
+        let registry = self.shared.registry.clone();
+        let mut open = OpenRuns::new(self.operator.clone(), registry);
+        while let Some(page) = open.next_page().await? {
+            for run in open.set_aside(&page).await? {
+                self.shared.wake(run, Wake::Request(run));
+            }
+            page.iter().for_each(&mut each);
+        }
+        Ok(())
+    }
+
+    /// What forking a run would come to.
+    ///
+    /// # Errors
+    /// See [`OperateError`]; code of this engine that would not go on from there is one of them.
+    pub async fn preview_fork(&self, ask: &ForkAsk) -> Result<Forked, OperateError> {
+        forking::preview(&self.shared, &self.operator, ask).await
+    }
+
+    /// Begins a new run with the results of another before a step; resolves once it is durable.
+    ///
+    /// # Errors
+    /// As [`Engine::preview_fork`], and the store cannot be written.
+    pub async fn fork(&self, ask: &ForkAsk) -> Result<Forked, OperateError> {
+        forking::fork(&self.shared, &self.operator, ask).await
+    }
+
+    /// Asks for a run to be released from quarantine or from a pause; resolves once the request is
+    /// durable.
     ///
     /// # Errors
     /// See [`OperateError`].

@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 pub(crate) use append::More;
 pub(crate) use handle::HostHandle;
 pub(crate) use rest::Rest;
-pub(crate) use waits::read_requests;
+pub(crate) use waits::{Request, read_requests};
 
 use crate::event_table::SharedTicket;
 use crate::gate::{Alone, InCompany};
@@ -92,6 +92,8 @@ struct Inner {
     shown: (RunStatus, Option<Timestamp>),
     agenda: Option<Timestamp>,
     stop: Option<Stop>,
+    /// A pause ended: code that was told to hold is begun anew, once its bodies have ended.
+    resumed: bool,
     /// How far results were handed to the code of this replay.
     delivery: Delivery,
     /// Lines whose code is over in this replay.
@@ -136,6 +138,7 @@ impl RunHost {
                 shown: shown(&state),
                 agenda,
                 stop: None,
+                resumed: false,
                 delivery: Delivery::default(),
                 left: Vec::new(),
                 asking: BTreeMap::new(),
@@ -177,6 +180,7 @@ impl RunHost {
     pub(crate) fn restart(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.stop = None;
+        inner.resumed = false;
         inner.delivery = Delivery::default();
         inner.left.clear();
         inner.asking.clear();

@@ -320,7 +320,7 @@ impl Prepared {
         for (event, known) in events.iter().zip(known) {
             let id = match &event.id {
                 Some(id) => EventId::new(id.as_str()),
-                None => EventId::new(draw(shared, now).to_string()),
+                None => EventId::new(draw(&shared.options.chance, now).to_string()),
             };
             // Twice in one request is once, like twice in two.
             let first = known

@@ -8,13 +8,17 @@
 //! Nothing here knows HTTP, sled or a product. The clock is read in `clock.rs`
 //! alone, and chance is drawn in `chance.rs`.
 
+mod bulk;
 mod calls;
 mod chance;
+mod check;
 mod clock;
 mod delivering;
 mod drive;
 mod engine;
 mod event_table;
+mod exported;
+mod forking;
 mod gate;
 mod host;
 mod in_flight;
@@ -27,14 +31,19 @@ mod shard;
 mod shared;
 mod standing;
 mod starting;
+mod stored;
 mod ticking;
 mod watched;
 
+pub use bulk::{BulkAsk, BulkPage, Looked, Request, Whom};
 pub use calls::Started;
 pub use chance::Chance;
+pub use check::{CheckedRun, OpenRuns, Verdict, check};
 pub use clock::Clock;
 pub use engine::{Drained, Engine, Health, StartError};
+pub use exported::{Exported, NotExported};
+pub use forking::{ForkAsk, Forked};
 pub use intake::{Accepted, NewEvent};
 pub use operator::{InFlight, JournalView, OperateError, Operator, RunView};
-pub use options::{Options, Placement, Probe};
-pub use standing::{EndAsked, OpenWait, Standing, WaitedFor};
+pub use options::{Bodies, Options, Placement, Probe};
+pub use standing::{EndAsked, OpenWait, PauseAsked, Standing, WaitedFor};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stepwell_core::run::{Outcome, RunState, RunStatus, fold};
+use stepwell_core::run::{Command, Outcome, Refusal, RunState, RunStatus, decide, fold};
 use stepwell_core::{
     Entry, EntryBody, EventId, Failure, Payload, RunId, Seq, StepAddress, Timestamp,
 };
@@ -68,8 +68,22 @@ pub enum OperateError {
         run: RunId,
         /// Its status.
         status: RunStatus,
-        /// What would have to hold.
-        why: &'static str,
+        /// What stands in the way.
+        why: String,
+    },
+    /// The input of the run is not stored any more.
+    #[error("input of run {run} is not stored any more")]
+    NoInput {
+        /// The run.
+        run: RunId,
+    },
+    /// The run cannot be forked there.
+    #[error("run {run} cannot be forked: {why}")]
+    Fork {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        why: String,
     },
     /// What is stored cannot be read.
     #[error(transparent)]
@@ -108,6 +122,10 @@ impl Operator {
             store,
             live: LiveRuns::default(),
         }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     pub(crate) fn beside(store: Arc<dyn Store>, live: LiveRuns) -> Self {
@@ -220,18 +238,9 @@ impl Operator {
     /// When there is no such run, it has ended, or the request cannot be stored.
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
         let run = self.goes_on_as(run).await?;
-        let status = self.status(run).await?;
-        if status.ended() {
-            let why = "a run that has ended cannot be cancelled";
-            return Err(OperateError::Refused { run, status, why });
-        }
-        self.leave(
-            run,
-            InboxRow::Cancel {
-                reason: reason.to_owned(),
-            },
-        )
-        .await
+        self.still_open(run, "cancelled").await?;
+        let reason = reason.to_owned();
+        self.leave(run, InboxRow::Cancel { reason }).await
     }
 
     /// Leaves a request to end a run where it stands: no compensation runs.
@@ -240,26 +249,68 @@ impl Operator {
     /// When there is no such run, it has ended, or the request cannot be stored.
     pub async fn kill(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
         let run = self.goes_on_as(run).await?;
-        let status = self.status(run).await?;
-        if status.ended() {
-            let why = "a run that has ended cannot be killed";
-            return Err(OperateError::Refused { run, status, why });
-        }
+        self.still_open(run, "killed").await?;
         let reason = reason.to_owned();
         self.leave(run, InboxRow::Kill { reason }).await
     }
 
-    /// Leaves a request to release a run from quarantine.
+    /// Leaves a request to release a run from quarantine or from a pause.
     ///
     /// # Errors
-    /// When there is no such run, it is not quarantined, or the request cannot be stored.
+    /// When there is no such run, nobody holds it, or the request cannot be stored.
     pub async fn resume(&self, run: RunId) -> Result<(), OperateError> {
-        let status = self.status(run).await?;
-        if status != RunStatus::Quarantined {
-            let why = "only a quarantined run can be resumed";
-            return Err(OperateError::Refused { run, status, why });
+        self.ask(run, Command::Resume, InboxRow::Resume).await
+    }
+
+    /// Leaves a request to pause a run: bodies in flight end, and nothing new of it begins.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended or stands still already, or the request cannot be
+    /// stored.
+    pub async fn pause(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.goes_on_as(run).await?;
+        let reason = reason.to_owned();
+        let command = Command::Pause {
+            reason: reason.clone(),
+        };
+        self.ask(run, command, InboxRow::Pause { reason }).await
+    }
+
+    /// Leaves a request to try again what failed of a failed run, or what backs off of one that
+    /// goes on.
+    ///
+    /// # Errors
+    /// When there is no such run, nothing of it failed, what failed cannot be tried again in the
+    /// same run, or the request cannot be stored.
+    pub async fn retry(&self, run: RunId, reason: &str) -> Result<(), OperateError> {
+        let run = self.goes_on_as(run).await?;
+        let reason = reason.to_owned();
+        let command = Command::Retry {
+            reason: reason.clone(),
+        };
+        self.ask(run, command, InboxRow::Retry { reason }).await
+    }
+
+    /// Leaves `row` if the run as it stands would not refuse the `command` it stands for. The run
+    /// decides when it takes it up.
+    async fn ask(&self, run: RunId, command: Command, row: InboxRow) -> Result<(), OperateError> {
+        self.takes(run, command).await?;
+        self.leave(run, row).await
+    }
+
+    /// Whether the run as it stands would not refuse `command`.
+    pub(crate) async fn takes(&self, run: RunId, command: Command) -> Result<(), OperateError> {
+        let (view, journal) = self.look(run).await?.ok_or(OperateError::NoSuchRun(run))?;
+        let state = folded(run, &journal?)?;
+        // As of its last entry: what is due by now is for its shard to see.
+        match decide(&state, command, state.changed_at) {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(OperateError::Refused {
+                run,
+                status: view.head.status,
+                why: why(&refusal),
+            }),
         }
-        self.leave(run, InboxRow::Resume).await
     }
 
     /// The run that `run` goes on as, or itself: what is asked of the one is meant for the other.
@@ -268,15 +319,21 @@ impl Operator {
         Ok(blocking(move || newest(store.as_ref(), run)).await?)
     }
 
-    /// The status of a run whose journal can be read; nothing can be asked of any other.
-    async fn status(&self, run: RunId) -> Result<RunStatus, OperateError> {
+    /// Refuses unless the run goes on and its journal can be read: nothing can be asked of any
+    /// other.
+    pub(crate) async fn still_open(&self, run: RunId, done: &str) -> Result<(), OperateError> {
         let (view, journal) = self.look(run).await?.ok_or(OperateError::NoSuchRun(run))?;
         journal?;
-        Ok(view.head.status)
+        let status = view.head.status;
+        if status.ended() {
+            let why = format!("a run that has ended cannot be {done}");
+            return Err(OperateError::Refused { run, status, why });
+        }
+        Ok(())
     }
 
     /// Resolves once the request is durable: an answer must not promise what a crash undoes.
-    async fn leave(&self, run: RunId, row: InboxRow) -> Result<(), OperateError> {
+    pub(crate) async fn leave(&self, run: RunId, row: InboxRow) -> Result<(), OperateError> {
         let id = next_id(self.store.fence());
         let commit = Commit {
             fence: self.store.fence(),
@@ -356,6 +413,20 @@ impl Operator {
             in_flight,
             standing: None,
         }
+    }
+}
+
+/// What stands in the way, behind the words "run R is S: ".
+fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotHeld { .. } => "there is nothing to resume".to_owned(),
+        Refusal::NothingToRetry { .. } => {
+            "only what failed, or backs off after a failure, is retried".to_owned()
+        }
+        Refusal::Ended { .. } => "it changes no more".to_owned(),
+        Refusal::Quarantined => "resume it first".to_owned(),
+        Refusal::Cancelling => "it is being cancelled".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -1,10 +1,13 @@
 //! What an engine may be told; every setting with its unit and its default.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use stepwell_core::RetryPolicy;
+use stepwell::Attempt;
+use stepwell::host::Admission;
 use stepwell_core::limits::EVENT_BYTES_DEFAULT;
+use stepwell_core::{RetryPolicy, StepKind};
 
 use crate::chance::Chance;
 
@@ -20,6 +23,13 @@ pub enum Placement {
 /// Called at named points of the engine with the step concerned, if any; for tests that kill the
 /// process there. Does nothing by default.
 pub type Probe = fn(point: &'static str, step: Option<&str>);
+
+/// Sees every body that is about to run, and may put something else in its place. For tests.
+pub trait Bodies: std::fmt::Debug + Send + Sync {
+    /// Called when the attempt may begin, on the thread of its run; what it returns is held for as
+    /// long as the body is in flight. See [`Admission::holding`] and [`Admission::with_stand_in`].
+    fn admit(&self, attempt: &Attempt, kind: StepKind, admission: Admission) -> Admission;
+}
 
 /// Settings of an engine.
 #[derive(Debug, Clone)]
@@ -59,6 +69,8 @@ pub struct Options {
     pub chance: Chance,
     /// See [`Probe`].
     pub probe: Probe,
+    /// See [`Bodies`]. Default: none, and bodies run as they are written.
+    pub bodies: Option<Arc<dyn Bodies>>,
 }
 
 impl Default for Options {
@@ -80,6 +92,7 @@ impl Default for Options {
             in_flight: None,
             chance: Chance::Machine,
             probe: |_, _| {},
+            bodies: None,
         }
     }
 }

@@ -10,12 +10,12 @@ use stepwell_core::run::{Command, Mark, Reply};
 use stepwell_core::{RunId, Timestamp};
 use stepwell_store::{ReadError, Store};
 
-use crate::drive::load;
 use crate::engine::StartError;
 use crate::host::RunHost;
 use crate::operator::blocking;
 use crate::shard::Wake;
 use crate::shared::Shared;
+use crate::stored;
 
 /// Rows read at a time.
 const PAGE: usize = 4_096;
@@ -39,8 +39,8 @@ pub(crate) async fn record_marks(
         if recorded.len() >= TOGETHER || recorded.contains_key(&run) {
             make_durable(&mut recorded).await?;
         }
-        let loaded = match load(shared, run).await {
-            Ok(Some(loaded)) => loaded,
+        let loaded = match stored::read(shared, run).await {
+            Ok(Some(stored)) => stored.loaded,
             // The run's creation did not become durable before the power went.
             Ok(None) => continue,
             Err(ReadError::Damaged { .. }) => continue,

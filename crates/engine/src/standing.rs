@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use stepwell_core::entry::ForkedFrom;
 use stepwell_core::run::{Awaiting, Outcome, RunState, StepProgress};
 use stepwell_core::{Entry, EntryBody, RunId, StepAddress, Timestamp, WaitOn};
 use stepwell_store::InboxRow;
@@ -23,6 +24,19 @@ pub struct Standing {
     pub children: Vec<RunId>,
     /// The run it goes on as.
     pub continued_as: Option<RunId>,
+    /// The run it was forked from, and the first step that it did anew.
+    pub forked_from: Option<ForkedFrom>,
+    /// The request of a person that keeps it from going on, while it does.
+    pub paused: Option<PauseAsked>,
+}
+
+/// A request to pause a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseAsked {
+    /// Since when the run is paused; `None` while it has not taken the request up.
+    pub at: Option<Timestamp>,
+    /// The reason given, possibly nothing.
+    pub reason: String,
 }
 
 /// One thing a run waits for.
@@ -85,7 +99,31 @@ pub(crate) fn standing(state: &RunState, journal: &[Entry], inbox: &[InboxRow]) 
             Some(Outcome::Continued(next)) => Some(next),
             Some(Outcome::Completed(_) | Outcome::Failed(_) | Outcome::Cancelled) | None => None,
         },
+        forked_from: state.started.forked.clone(),
+        paused: paused(state, inbox),
     }
+}
+
+/// The pause of a run that has one, else the request for one that it has yet to take up.
+fn paused(state: &RunState, inbox: &[InboxRow]) -> Option<PauseAsked> {
+    if state.outcome.is_some() {
+        return None;
+    }
+    if let Some(pause) = &state.paused {
+        return Some(PauseAsked {
+            at: Some(pause.at),
+            reason: pause.reason.clone(),
+        });
+    }
+    let last = inbox.iter().rev().find_map(|row| match row {
+        InboxRow::Pause { reason } => Some(Some(reason)),
+        InboxRow::Resume => Some(None),
+        _ => None,
+    });
+    last.flatten().map(|reason| PauseAsked {
+        at: None,
+        reason: reason.clone(),
+    })
 }
 
 fn waits(state: &RunState, journal: &[Entry]) -> Vec<OpenWait> {
@@ -117,7 +155,7 @@ fn waits(state: &RunState, journal: &[Entry]) -> Vec<OpenWait> {
             | StepProgress::Forked(_)
             | StepProgress::Done(_) => return None,
         };
-        if state.held(&step.branch) {
+        if state.stands_still(&step.branch) {
             return None;
         }
         Some(OpenWait {
@@ -161,6 +199,9 @@ fn end_asked(journal: &[Entry], inbox: &[InboxRow]) -> Option<EndAsked> {
         | InboxRow::Resume
         | InboxRow::Event { .. }
         | InboxRow::Signal { .. }
+        | InboxRow::Pause { .. }
+        | InboxRow::Retry { .. }
+        | InboxRow::Quarantine { .. }
         | InboxRow::ChildEnded { .. } => None,
     });
     match (taken_up, left) {

@@ -11,6 +11,7 @@ use stepwell_core::{Awaited, EventId, EventOrder, Parent, Payload, RunId, Seq, T
 use stepwell_store::{AgendaChange, Append, Change, EventRow, RunHead, WaitChange};
 use ulid::Ulid;
 
+use crate::chance::Chance;
 use crate::drive::Fresh;
 use crate::shared::Shared;
 
@@ -50,7 +51,7 @@ pub(crate) fn put_together(shared: &Shared, start: Start<'_>, now: Timestamp) ->
         parent,
         options,
     } = start;
-    let run = draw(shared, now);
+    let run = draw(&shared.options.chance, now);
     let start_at = options.at.or(options.delay.map(|delay| now.after(delay)));
     let start_within = options.start_within.or_else(|| workflow.start_within());
     let finish_within = options.finish_within.or_else(|| workflow.finish_within());
@@ -66,6 +67,7 @@ pub(crate) fn put_together(shared: &Shared, start: Start<'_>, now: Timestamp) ->
         start_at,
         start_by: start_within.map(|limit| from.after(limit)),
         finish_by: finish_within.map(|limit| from.after(limit)),
+        forked: None,
     };
     let entries = vec![begin(started, now)];
     let state = match fold(run, &entries) {
@@ -141,7 +143,7 @@ fn cancelled_by(workflow: &dyn Workflow, input: &Payload) -> Vec<Awaited> {
 }
 
 /// A ULID of this instant.
-pub(crate) fn draw(shared: &Shared, now: Timestamp) -> RunId {
-    let random = shared.options.chance.wide_bits();
+pub(crate) fn draw(chance: &Chance, now: Timestamp) -> RunId {
+    let random = chance.wide_bits();
     RunId::from_ulid(Ulid::from_parts(now.as_ms(), random))
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use stepwell_core::ids::StepNameError;
+use stepwell_core::run::Subject;
 use stepwell_core::{
     Failure, FailureClass, ParentClose, Payload, RunId, StepAddress, StepKind, Timestamp,
+    WorkflowName,
 };
 
 use crate::client::StartOptions;
@@ -52,6 +54,7 @@ impl Step {
     /// Ends this run and goes on as a new one of the same workflow with `input` and an empty
     /// journal: for what goes round for ever. Never returns; call it on the workflow's own line.
     ///
+    /// The new run begins on the highest version of the workflow's code that is registered.
     /// Whoever waits for this run waits for the new one; deadlines and the parent go with it.
     ///
     /// # Errors
@@ -76,6 +79,7 @@ struct Asked<'a> {
     step: &'a mut Step,
     address: Result<StepAddress, StepNameError>,
     workflow: &'static str,
+    version: u32,
     input: Result<String, String>,
     close: ParentClose,
     options: StartOptions,
@@ -93,6 +97,7 @@ impl<'a> Asked<'a> {
             step,
             address,
             workflow: workflow.name(),
+            version: workflow.version(),
             input: serde_json::to_string(input).map_err(|error| error.to_string()),
             close,
             options: StartOptions::default(),
@@ -107,18 +112,21 @@ impl<'a> Asked<'a> {
             step,
             address,
             workflow,
+            version,
             input,
             close,
             options,
         } = self;
         let address = usable(address)?;
+        let subject = Subject::Workflow(WorkflowName::new(workflow));
         let output = step
-            .act_once(&address, kind, async |step: &Step| {
+            .act_once(&address, kind, Some(subject), async |step: &Step| {
                 let refused = |why| Failure::new(FailureClass::Terminal, why);
                 let input = input.clone().map_err(refused)?;
                 let ask = ChildAsk {
                     step: address.clone(),
                     workflow,
+                    version,
                     input: Payload::from_json(input),
                     detached: kind == StepKind::Start,
                     close,

@@ -19,11 +19,13 @@ pages! {
     OnFailure: "on-failure.md",
     Overview: "README.md",
     Race: "race.md",
+    Repair: "repair.md",
     Send: "send.md",
     Signals: "signals.md",
     Sleep: "sleep.md",
     Starting: "starting.md",
     TimeAndClocks: "time-and-clocks.md",
     Undo: "undo.md",
+    Versions: "versions.md",
     WaitFor: "wait-for.md",
 }

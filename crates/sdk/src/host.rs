@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{OutgoingEvent, RunRef, StartOptions};
 
+/// What runs instead of a body; its result is recorded as the body's would be.
+pub type StandIn = LocalBoxFuture<'static, Result<Payload, Failure>>;
+
 /// Held while a body runs; dropping it says the body is no longer in flight.
 pub struct Admission {
-    #[expect(dead_code, reason = "held for its Drop alone")]
     held: Box<dyn Any>,
     cancelled: CancellationToken,
+    stand_in: Option<StandIn>,
 }
 
 impl Admission {
@@ -31,7 +34,27 @@ impl Admission {
         Self {
             held: Box::new(held),
             cancelled,
+            stand_in: None,
         }
+    }
+
+    /// Holds something more for as long as the body is in flight.
+    #[must_use]
+    pub fn holding(mut self, more: impl Any) -> Self {
+        self.held = Box::new((more, self.held));
+        self
+    }
+
+    /// Runs `stand_in` instead of the body. For tests.
+    #[must_use]
+    pub fn with_stand_in(mut self, stand_in: StandIn) -> Self {
+        self.stand_in = Some(stand_in);
+        self
+    }
+
+    /// What runs instead of the body, if anything does.
+    pub(crate) fn take_stand_in(&mut self) -> Option<StandIn> {
+        self.stand_in.take()
     }
 
     /// The token.
@@ -61,6 +84,8 @@ pub struct ChildAsk {
     pub step: StepAddress,
     /// Its workflow.
     pub workflow: &'static str,
+    /// The version of the handle it was started by.
+    pub version: u32,
     /// Its input.
     pub input: Payload,
     /// Whether code goes on at once.

@@ -63,6 +63,7 @@ mod error;
 mod event;
 pub mod host;
 mod parallel;
+mod patches;
 mod registry;
 mod scope;
 mod sends;

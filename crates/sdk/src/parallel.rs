@@ -224,6 +224,7 @@ impl Step {
             | Reply::Judge { .. }
             | Reply::Fork { .. }
             | Reply::Hold
+            | Reply::Patched(_)
             | Reply::Stop => pending().await,
         };
         self.let_losers_go(&address, winner, runners).await;
@@ -295,6 +296,7 @@ impl Step {
             | Reply::Wait { .. }
             | Reply::Judge { .. }
             | Reply::Hold
+            | Reply::Patched(_)
             | Reply::Stop => pending().await,
         }
     }
@@ -315,6 +317,7 @@ impl Step {
             | Reply::Judge { .. }
             | Reply::Fork { .. }
             | Reply::Hold
+            | Reply::Patched(_)
             | Reply::Stop => pending().await,
         }
     }

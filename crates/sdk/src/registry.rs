@@ -1,4 +1,4 @@
-//! What an engine runs: workflows by name, and the dependencies they ask for by type.
+//! What an engine runs: workflows by name and version, and the dependencies they ask for by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::BTreeMap;
@@ -53,9 +53,20 @@ impl fmt::Debug for Resources {
 /// A registry that cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// Two workflows under one name.
-    #[error("workflow {name} is registered twice: give one of them another name")]
+    /// Two workflows under one name and version.
+    #[error(
+        "workflow {name} is registered twice with version {version}: give one of them another \
+         name, or the newer code a higher version"
+    )]
     Duplicate {
+        /// The name.
+        name: String,
+        /// The version.
+        version: u32,
+    },
+    /// A version that cannot be used.
+    #[error("workflow {name} has version 0: versions count from 1")]
+    BadVersion {
         /// The name.
         name: String,
     },
@@ -99,10 +110,16 @@ pub enum RegistryError {
     },
 }
 
+/// The code of one workflow, by version; never empty.
+type Versions = BTreeMap<u32, Arc<dyn Workflow>>;
+
 /// The workflows of an engine, and what they depend on.
+///
+/// A workflow may be registered with several versions of its code, side by side: runs begin on the
+/// highest, and go on with the version that began them.
 #[derive(Clone, Default)]
 pub struct Registry {
-    workflows: BTreeMap<WorkflowName, Arc<dyn Workflow>>,
+    workflows: BTreeMap<WorkflowName, Versions>,
     resources: Resources,
     events: BTreeMap<&'static str, Option<&'static str>>,
     errors: Vec<RegistryError>,
@@ -142,11 +159,21 @@ impl Registry {
         for event in workflow.waits().into_iter().chain(workflow.cancel_on()) {
             self.add_event(event);
         }
-        let key = WorkflowName::new(name.as_str());
-        if self.workflows.insert(key, Arc::new(workflow)).is_some() {
-            self.errors.push(RegistryError::Duplicate { name });
-        }
+        self.add(WorkflowName::new(name.as_str()), Arc::new(workflow));
         self
+    }
+
+    fn add(&mut self, name: WorkflowName, workflow: Arc<dyn Workflow>) {
+        let (version, text) = (workflow.version(), name.as_str().to_owned());
+        if version == 0 {
+            let name = text.clone();
+            self.errors.push(RegistryError::BadVersion { name });
+        }
+        let versions = self.workflows.entry(name).or_default();
+        if versions.insert(version, workflow).is_some() {
+            let name = text;
+            self.errors.push(RegistryError::Duplicate { name, version });
+        }
     }
 
     /// Adds a dependency that workflows take with `step.get::<T>()`; the last of a type wins.
@@ -182,10 +209,9 @@ impl Registry {
     /// Everything of `other` too.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        for (name, workflow) in other.workflows {
-            let text = name.as_str().to_owned();
-            if self.workflows.insert(name, workflow).is_some() {
-                self.errors.push(RegistryError::Duplicate { name: text });
+        for (name, versions) in other.workflows {
+            for workflow in versions.into_values() {
+                self.add(name.clone(), workflow);
             }
         }
         self.resources.0.extend(other.resources.0);
@@ -202,10 +228,10 @@ impl Registry {
         if let Some(error) = self.errors.first() {
             return Err(error.clone());
         }
-        for (name, workflow) in &self.workflows {
+        for workflow in self.versions() {
             let follows = workflow.on_failure();
             if let Some(missing) = follows.filter(|follows| !self.has(follows)) {
-                let name = name.as_str().to_owned();
+                let name = workflow.name().to_owned();
                 return Err(RegistryError::NoFailureWorkflow { name, missing });
             }
         }
@@ -228,25 +254,39 @@ impl Registry {
         self.workflows.keys().map(WorkflowName::as_str)
     }
 
-    /// The workflow of this name.
+    /// The workflow of this name, in the version on which runs begin: the highest.
     #[must_use]
     pub fn get(&self, name: &WorkflowName) -> Option<&Arc<dyn Workflow>> {
-        self.workflows.get(name)
+        self.workflows.get(name)?.values().next_back()
     }
 
-    /// The workflows an event of this name starts, in the order of their names.
+    /// The workflow of this name in this version of its code.
+    #[must_use]
+    pub fn version(&self, name: &WorkflowName, version: u32) -> Option<&Arc<dyn Workflow>> {
+        self.workflows.get(name)?.get(&version)
+    }
+
+    /// The workflows an event of this name starts, each in its highest version, in the order of
+    /// their names.
     pub fn triggered_by<'a>(
         &'a self,
         event: &'a str,
     ) -> impl Iterator<Item = (&'a WorkflowName, &'a Arc<dyn Workflow>)> {
         self.workflows
             .iter()
+            .filter_map(|(name, versions)| Some((name, versions.values().next_back()?)))
             .filter(move |(_, workflow)| workflow.trigger() == Some(event))
     }
 
-    /// All workflows, in the order of their names.
+    /// All workflows, each in its highest version, in the order of their names.
     pub fn workflows(&self) -> impl Iterator<Item = &Arc<dyn Workflow>> {
-        self.workflows.values()
+        let versions = self.workflows.values();
+        versions.filter_map(|versions| versions.values().next_back())
+    }
+
+    /// All versions of all workflows, in the order of their names, the lowest first.
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<dyn Workflow>> {
+        self.workflows.values().flat_map(BTreeMap::values)
     }
 
     /// The dependencies.

@@ -1,7 +1,7 @@
 //! What a run sends: events and signals, recorded in the same commit as the step that sends them.
 
 use serde::Serialize;
-use stepwell_core::run::{Command, Reply, StartStep};
+use stepwell_core::run::{Command, Reply, StartStep, Subject};
 use stepwell_core::{EventId, Failure, FailureClass, Payload, StepAddress, StepKind};
 
 use std::future::pending;
@@ -31,7 +31,7 @@ impl Step {
                 user: None,
             }]
         });
-        self.act_once(&address, StepKind::Send, async |step: &Self| {
+        self.act_once(&address, StepKind::Send, None, async |step: &Self| {
             let outgoing = outgoing.clone().map_err(refused)?;
             step.host().send(address.clone(), outgoing).await
         })
@@ -65,7 +65,7 @@ impl Step {
             })
             .collect();
         let ids = (0..events.len()).map(id).collect();
-        self.act_once(&address, StepKind::Send, async |step: &Self| {
+        self.act_once(&address, StepKind::Send, None, async |step: &Self| {
             let outgoing = outgoing.clone().map_err(refused)?;
             step.host().send(address.clone(), outgoing).await
         })
@@ -86,7 +86,7 @@ impl Step {
     ) -> Result<(), StepError> {
         let data = serde_json::to_string(data).map_err(|error| error.to_string());
         let (address, run) = (usable(self.claim(name))?, run.into());
-        self.act_once(&address, StepKind::SendSignal, async |step: &Self| {
+        self.act_once(&address, StepKind::SendSignal, None, async |step: &Self| {
             let data = data.clone().map_err(refused).map(Payload::from_json)?;
             let signal = signal.to_owned();
             step.host()
@@ -102,6 +102,7 @@ impl Step {
         &mut self,
         address: &StepAddress,
         kind: StepKind,
+        subject: Option<Subject>,
         act: A,
     ) -> Result<Payload, StepError>
     where
@@ -113,6 +114,7 @@ impl Step {
                 step: address.clone(),
                 kind,
                 position,
+                subject: subject.clone(),
             };
             match self.host().ask(Command::StartStep(ask)) {
                 Reply::Recorded(outcome) => {
@@ -128,6 +130,7 @@ impl Step {
                 Reply::Park { .. } | Reply::Wait { .. } => self.host().stirred(address).await,
                 Reply::Stop
                 | Reply::Hold
+                | Reply::Patched(_)
                 | Reply::Accepted
                 | Reply::Fork { .. }
                 | Reply::Judge { .. } => pending::<()>().await,

@@ -1,5 +1,6 @@
 //! Transaction steps on SQLite through sqlx.
 
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite as Driver, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error::Error;
@@ -76,6 +77,19 @@ impl Sqlite {
             pool,
             label: label.to_owned(),
         })
+    }
+
+    /// A database that is never opened, under the `label` of the one it stands for: for replays
+    /// that run no step. Whoever uses it all the same finds an empty one in memory.
+    ///
+    /// Must be called inside a tokio runtime.
+    #[must_use]
+    pub fn unplugged(label: &str) -> Self {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        Self {
+            pool: SqlitePoolOptions::new().connect_lazy_with(options),
+            label: label.to_owned(),
+        }
     }
 
     /// The pool, for reading and for writes that are no step's.

@@ -31,6 +31,8 @@ pub struct Step {
     branch: Arc<str>,
     uses: BTreeMap<Arc<str>, u32>,
     passed: usize,
+    /// What this line, or one it was forked from, was told of changes in this replay.
+    patches: BTreeMap<String, bool>,
 }
 
 impl std::fmt::Debug for Step {
@@ -48,6 +50,7 @@ impl Step {
             branch: Arc::from(""),
             uses: BTreeMap::new(),
             passed: 0,
+            patches: BTreeMap::new(),
         }
     }
 
@@ -58,12 +61,23 @@ impl Step {
             branch: path,
             uses: BTreeMap::new(),
             passed: 0,
+            patches: self.patches.clone(),
         }
     }
 
     /// The path of this line.
     pub(crate) fn branch(&self) -> &Arc<str> {
         &self.branch
+    }
+
+    /// What this line was told of a change.
+    pub(crate) fn answered(&self, patch: &str) -> Option<bool> {
+        self.patches.get(patch).copied()
+    }
+
+    /// Keeps what this line was told of a change: the first answer holds.
+    pub(crate) fn answer(&mut self, patch: &str, applies: bool) {
+        self.patches.insert(patch.to_owned(), applies);
     }
 
     /// The code got past one more step of this line.
@@ -186,6 +200,7 @@ impl Step {
                 step: address.clone(),
                 kind,
                 position,
+                subject: None,
             };
             match self.host.ask(Command::StartStep(ask)) {
                 Reply::Recorded(outcome) => {
@@ -200,6 +215,7 @@ impl Step {
                 // it stands.
                 Reply::Stop
                 | Reply::Hold
+                | Reply::Patched(_)
                 | Reply::Accepted
                 | Reply::Fork { .. }
                 | Reply::Judge { .. } => pending::<()>().await,
@@ -218,7 +234,7 @@ impl Step {
         B: Fn(Attempt) -> Fut,
         Fut: Future<Output = Result<Ran, Failure>>,
     {
-        let in_flight = self.host.admit(address, kind, number).await;
+        let mut in_flight = self.host.admit(address, kind, number).await;
         let attempt =
             Attempt::new(self.host.run(), address.clone(), number).with_token(in_flight.token());
         let limit = options
@@ -226,7 +242,14 @@ impl Step {
             .unwrap_or_else(|| self.host.attempt_timeout());
         // Crash here, or anywhere in the body: nothing is recorded, the in-flight mark names this
         // attempt, and after the restart the body runs again with the same idempotency key.
-        let contained = AssertUnwindSafe(async { body(attempt).await }).catch_unwind();
+        let stand_in = in_flight.take_stand_in();
+        let acting = async {
+            match stand_in {
+                None => body(attempt).await,
+                Some(stand_in) => stand_in.await.map(Ran::recorded),
+            }
+        };
+        let contained = AssertUnwindSafe(acting).catch_unwind();
         let result = match tokio::time::timeout(limit, contained).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(Failure::new(
@@ -306,10 +329,15 @@ impl Ran {
                 format!("result does not serialise: {error}"),
             )
         })?;
-        Ok(Self {
-            output: Payload::from_json(json),
+        Ok(Self::recorded(Payload::from_json(json)))
+    }
+
+    /// A result that is encoded already and rests on no database.
+    pub(crate) fn recorded(output: Payload) -> Self {
+        Self {
+            output,
             database: None,
-        })
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use stepwell_core::ids::StepNameError;
-use stepwell_core::run::{Command, FinishStep, Reply, StartStep, StepOutcome};
+use stepwell_core::run::{Command, FinishStep, Reply, StartStep, StepOutcome, Subject};
 use stepwell_core::{
     Awaited, Failure, FailureClass, Payload, RetryPolicy, StepAddress, StepKind, Timestamp, WaitOn,
 };
@@ -87,12 +87,18 @@ impl Step {
         matches: &dyn Fn(&Payload) -> bool,
     ) -> StepOutcome {
         let (address, kind) = (ask.step.clone(), ask.on.kind());
+        let subject = match &ask.on {
+            WaitOn::Until => None,
+            WaitOn::Event { awaited, .. } => Some(Subject::Event(awaited.clone())),
+            WaitOn::Signal { name } => Some(Subject::Signal(name.clone())),
+        };
         let position = self.passed();
         loop {
             let start = StartStep {
                 step: address.clone(),
                 kind,
                 position,
+                subject: subject.clone(),
             };
             match self.host().ask(Command::StartStep(start)) {
                 Reply::Recorded(outcome) => {
@@ -111,7 +117,11 @@ impl Step {
                     let accepted = matches(&data);
                     self.host().ask(Command::Judge { step, accepted });
                 }
-                Reply::Stop | Reply::Hold | Reply::Accepted | Reply::Fork { .. } => {
+                Reply::Stop
+                | Reply::Hold
+                | Reply::Patched(_)
+                | Reply::Accepted
+                | Reply::Fork { .. } => {
                     pending::<()>().await;
                 }
             }

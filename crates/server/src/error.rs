@@ -121,7 +121,21 @@ pub enum ApiError {
         /// Its status.
         status: &'static str,
         /// What would have to hold.
-        why: &'static str,
+        why: String,
+    },
+    /// The run cannot be forked where it was asked.
+    #[error("run {run} cannot be forked: {why}")]
+    CannotFork {
+        /// The run.
+        run: RunId,
+        /// What stands in the way.
+        why: String,
+    },
+    /// The event that holds the run's input is gone.
+    #[error("input of run {run} is not stored any more: give one")]
+    InputGone {
+        /// The run.
+        run: RunId,
     },
     /// A stored value is not what was written.
     #[error("{0}: run `stepwell journal verify` to see how far the damage goes")]
@@ -201,6 +215,8 @@ impl ApiError {
             Self::BadRunId => "bad-run-id",
             Self::BadParameter { .. } => "bad-parameter",
             Self::RunRefuses { .. } => "run-refuses",
+            Self::CannotFork { .. } => "cannot-fork",
+            Self::InputGone { .. } => "input-gone",
             Self::Damaged(_) => "damaged",
             Self::StoreUnreadable(_) => "store-unreadable",
             Self::NoSuchRoute => "no-such-route",
@@ -231,7 +247,9 @@ impl ApiError {
             | Self::NoSuchEvent { .. }
             | Self::NoSuchRun { .. }
             | Self::NoSuchRoute => StatusCode::NOT_FOUND,
-            Self::RunRefuses { .. } => StatusCode::CONFLICT,
+            Self::RunRefuses { .. } | Self::CannotFork { .. } | Self::InputGone { .. } => {
+                StatusCode::CONFLICT
+            }
             Self::Damaged(_) | Self::StoreUnreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -347,6 +365,8 @@ impl From<OperateError> for ApiError {
                 status: status.word(),
                 why,
             },
+            OperateError::Fork { run, why } => Self::CannotFork { run, why },
+            OperateError::NoInput { run } => Self::InputGone { run },
             OperateError::NotStored { why, .. } => Self::StoreStopped { why },
             OperateError::Read(error) => Self::from(error),
         }

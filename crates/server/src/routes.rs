@@ -1,12 +1,17 @@
 //! The routes, one file each.
 
+pub(crate) mod bulk;
 pub(crate) mod cancel;
 pub(crate) mod event;
 pub(crate) mod event_runs;
+pub(crate) mod export;
+pub(crate) mod fork;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod kill;
+pub(crate) mod pause;
 pub(crate) mod resume;
+pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod send;
@@ -27,5 +32,12 @@ fn run_id(text: &str) -> Result<RunId, ApiError> {
         Ok(run)
     } else {
         Err(ApiError::BadRunId)
+    }
+}
+
+fn bad(name: &'static str, expected: &str) -> ApiError {
+    ApiError::BadParameter {
+        name,
+        expected: expected.to_owned(),
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stepwell_core::run::{ChildOutcome, Outcome, RunState, RunStatus, due_at};
 use stepwell_core::{
-    EventId, EventKey, EventOrder, Payload, RunId, StepAddress, Timestamp, WorkflowName,
+    EventId, EventKey, EventOrder, Payload, QuarantineReason, RunId, StepAddress, Timestamp,
+    WorkflowName,
 };
 
 /// What lists show of a run without reading its journal.
@@ -119,7 +120,7 @@ pub enum InboxRow {
         /// The reason given, possibly nothing.
         reason: String,
     },
-    /// Release the run from quarantine.
+    /// Release the run from quarantine or from a pause.
     Resume,
     /// End the run where it stands.
     Kill {
@@ -150,5 +151,20 @@ pub enum InboxRow {
         step: StepAddress,
         /// How.
         outcome: ChildOutcome,
+    },
+    /// Let nothing new of the run begin.
+    Pause {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Have what failed tried again.
+    Retry {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Set the run aside: a look at it found that it cannot go on.
+    Quarantine {
+        /// Why.
+        reason: QuarantineReason,
     },
 }

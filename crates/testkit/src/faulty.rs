@@ -34,6 +34,7 @@ struct State {
     commits: u64,
     reads: u64,
     commit_fault: Option<(u64, CommitFault)>,
+    struck: Option<Commit>,
     read_fault: Option<u64>,
     failure: Option<String>,
     hold: bool,
@@ -57,6 +58,11 @@ impl<S: Store> FaultyStore<S> {
     /// The `nth` commit from the store's beginning, from 1, meets `fault`.
     pub fn fail_commit(&self, nth: u64, fault: CommitFault) {
         self.lock().commit_fault = Some((nth, fault));
+    }
+
+    /// The commit that met its fault, once one did.
+    pub fn struck(&self) -> Option<Commit> {
+        self.lock().struck.clone()
     }
 
     /// The `nth` read from the store's beginning, from 1, and all after it fail.
@@ -136,6 +142,7 @@ impl<S: Store> Store for FaultyStore<S> {
             }
         };
         if let Some((_, fault)) = fault {
+            self.lock().struck = Some(commit.clone());
             return self.strike(commit, fault);
         }
         // Under the lock, so that tickets are held in the order of their commits.

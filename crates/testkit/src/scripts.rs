@@ -97,6 +97,7 @@ impl Script {
             start_at: None,
             start_by: None,
             finish_by: None,
+            forked: None,
         }));
         (append, event)
     }

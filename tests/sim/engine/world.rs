@@ -248,5 +248,11 @@ fn word(body: &EntryBody) -> String {
         EntryBody::UndoStarted(fields) => format!("{} undoes", fields.scope),
         EntryBody::RunContinued(_) => "continued".to_owned(),
         EntryBody::RunKilled(_) => "killed".to_owned(),
+        EntryBody::Patched(fields) => format!("patched {}", fields.patch),
+        EntryBody::Paused(_) => "paused".to_owned(),
+        EntryBody::Retried(fields) => {
+            let steps = fields.steps.iter().map(|step| format!(" {step}"));
+            format!("retried{}", steps.collect::<String>())
+        }
     }
 }

@@ -144,6 +144,9 @@ fn payload_of(entry: &Entry) -> Option<&Payload> {
         | EntryBody::ForkStarted(_)
         | EntryBody::UndoStarted(_)
         | EntryBody::RunContinued(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::RunKilled(_) => None,
     }
 }
@@ -159,6 +162,9 @@ fn payload_of_request(request: &InboxRow) -> Option<&Payload> {
         | InboxRow::Cancel { .. }
         | InboxRow::Resume
         | InboxRow::Kill { .. }
+        | InboxRow::Pause { .. }
+        | InboxRow::Retry { .. }
+        | InboxRow::Quarantine { .. }
         | InboxRow::Event { .. } => None,
     }
 }

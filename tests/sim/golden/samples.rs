@@ -19,6 +19,7 @@ use stepwell_store::{
 
 mod branching;
 mod matching;
+mod repair;
 
 /// Every sample by the name of its fixture.
 pub(super) fn all() -> Vec<(String, Vec<RowOp>)> {
@@ -54,6 +55,7 @@ pub(super) fn all() -> Vec<(String, Vec<RowOp>)> {
     }
     all.extend(matching::all());
     all.extend(branching::all());
+    all.extend(repair::all());
     all
 }
 
@@ -130,6 +132,7 @@ fn plain_start() -> RunStarted {
         start_at: None,
         start_by: None,
         finish_by: None,
+        forked: None,
     }
 }
 

@@ -1,14 +1,16 @@
 //! A scenario run once for every commit it makes, with a crash there.
 
+use std::time::Duration;
+
 use stepwell::{Registry, SendError};
 use stepwell_core::run::Outcome;
 use stepwell_core::{Payload, RunId};
 use stepwell_engine::{Engine, NewEvent};
 use stepwell_store::CommitError;
-use stepwell_testkit::faulty::{CommitFault, FaultyStore};
-use stepwell_testkit::memory::MemoryStore;
+use stepwell_testkit::CommitFault;
+use stepwell_testkit::lives::{Life, live};
 
-use crate::engine::world::{engine, run_of};
+use crate::engine::world::{engine_over, options, run_of};
 
 /// An event with an id, so that sending it again changes nothing.
 pub(crate) fn event(id: &str, name: &str, data: &str) -> NewEvent {
@@ -42,31 +44,24 @@ async fn strike(
     registry: &impl Fn() -> Registry,
     act: &impl AsyncFn(&Engine) -> Result<(), SendError>,
 ) -> bool {
-    let memory = MemoryStore::new();
-    let faulty = std::sync::Arc::new(FaultyStore::new(memory.clone()));
-    faulty.fail_commit(nth, fault.clone());
-    let store: std::sync::Arc<dyn stepwell_store::Store> = faulty.clone();
-    let options = crate::engine::world::options();
-    let first = crate::engine::world::engine_over(store, registry(), options).await;
     let what = format!("{fault:?} at commit {nth}");
-    let ended = in_a_week(&what, act(&first)).await;
-    let struck = faulty.counts().0 >= nth;
-    if ended.is_ok() && first.health().failure.is_none() {
-        first.drain(std::time::Duration::from_secs(1)).await;
-        return struck;
-    }
-    // Dropped where it stands, as a crash leaves it.
-    first.drain(std::time::Duration::ZERO).await;
-    let second = engine(memory.reopen(), registry()).await;
-    let ended = in_a_week(&what, act(&second)).await;
-    assert_eq!(ended, Ok(()), "{what}");
-    second.drain(std::time::Duration::from_secs(1)).await;
-    struck
+    let lived = live(vec![(nth, fault.clone())], async |store, _memory| {
+        let engine = engine_over(store, registry(), options()).await;
+        let came_to = in_a_week(&what, act(&engine)).await;
+        let died = came_to.is_err() || engine.health().failure.is_some();
+        // A dead one is dropped where it stands, as a crash leaves it.
+        let limit = Duration::from_secs(u64::from(!died));
+        engine.drain(limit).await;
+        Life { came_to, died }
+    });
+    let lived = lived.await;
+    assert_eq!(lived.came_to, Ok(()), "{what}");
+    !lived.struck.is_empty()
 }
 
 /// What ends within a virtual week, or else never does.
 async fn in_a_week<T>(what: &str, act: impl Future<Output = T>) -> T {
-    let week = std::time::Duration::from_secs(7 * 86_400);
+    let week = Duration::from_secs(7 * 86_400);
     match tokio::time::timeout(week, act).await {
         Ok(ended) => ended,
         Err(_) => panic!("{what}: never ended"),

@@ -9,11 +9,11 @@ use stepwell::{Attempt, Error, Event, Registry, Step};
 use stepwell_core::run::Outcome;
 use stepwell_core::{EntryBody, Payload, RunId, StepAddress};
 use stepwell_engine::Engine;
-use stepwell_testkit::faulty::{CommitFault, FaultyStore};
-use stepwell_testkit::memory::MemoryStore;
+use stepwell_testkit::CommitFault;
+use stepwell_testkit::lives::{Life, live};
 
 use super::everywhere::{ask, event};
-use crate::engine::world::{engine, engine_over, journal, options, paused, shop};
+use crate::engine::world::{engine_over, journal, options, paused, shop};
 
 #[derive(Event, Serialize, Deserialize)]
 #[event("mix/stop", key = "id")]
@@ -32,6 +32,12 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % bound
     }
+}
+
+/// Branches of the map: a few, or as many as `STEPWELL_MAP_ITEMS` says, for a night.
+fn items() -> usize {
+    let said = std::env::var("STEPWELL_MAP_ITEMS");
+    said.map_or(20, |text| text.parse().unwrap())
 }
 
 /// A race between a sleep and an event, a join of branches of several steps, and a map. What comes
@@ -61,7 +67,8 @@ fn mix(seed: u64) -> Registry {
             let mut seen = seen.borrow_mut();
             *seen = seen.wrapping_mul(31).wrapping_add(number);
         };
-        let pauses: Vec<Duration> = (0..40).map(|_| delay()).collect();
+        let items = items();
+        let pauses: Vec<Duration> = (0..12 + items).map(|_| delay()).collect();
         let (pauses, see) = (&pauses, &see);
         let branch = move |number: usize| {
             async move |line: &mut Step| {
@@ -93,7 +100,7 @@ fn mix(seed: u64) -> Registry {
             see(100 + item as u32);
             Ok::<_, Error>(())
         };
-        for ended in step.map("items", 0..20_usize, 6, body).await? {
+        for ended in step.map("items", 0..items, 6, body).await? {
             ended?;
         }
         step.sleep("rest", Duration::from_secs(60)).await?;
@@ -148,21 +155,20 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let stop_after = Duration::from_millis(dice.below(4_000));
             let fault =
                 [CommitFault::Lose, CommitFault::KeepUntold][dice.below(2) as usize].clone();
-            let memory = MemoryStore::new();
-            let faulty = std::sync::Arc::new(FaultyStore::new(memory.clone()));
-            faulty.fail_commit(1 + dice.below(110), fault);
-            let first = engine_over(faulty, mix(seed), options()).await;
-            let ended = act(&first, stop_after).await;
-            let (last, (run, outcome)) = match ended {
-                Ok(ended) if first.health().failure.is_none() => (first, ended),
-                Ok(_) | Err(_) => {
-                    first.drain(Duration::ZERO).await;
-                    let second = engine(memory.reopen(), mix(seed)).await;
-                    let ended = act(&second, stop_after).await.unwrap();
-                    (second, ended)
+            let strike = (1 + dice.below(90 + items() as u64), fault);
+            let lived = live(vec![strike], async |store, _memory| {
+                let engine = engine_over(store, mix(seed), options()).await;
+                let ended = act(&engine, stop_after).await;
+                let died = ended.is_err() || engine.health().failure.is_some();
+                let mut came_to = None;
+                if let (false, Ok((run, outcome))) = (died, ended) {
+                    came_to = Some((outcome, by_the_journal(&engine, run).await));
                 }
-            };
-            let (addresses, won, seen) = by_the_journal(&last, run).await;
+                engine.drain(Duration::ZERO).await;
+                Life { came_to, died }
+            });
+            let ended = lived.await.came_to;
+            let (outcome, (addresses, won, seen)) = ended.expect("an engine without a fault died");
             let expected = won + 10 * (seen % 100_000_000);
             assert_eq!(
                 outcome,
@@ -173,9 +179,12 @@ fn a_thousand_interleavings_with_crashes_keep_addresses_winner_and_order() {
             let steps = addresses
                 .iter()
                 .filter(|step| !step.branch.starts_with("first"));
-            assert_eq!(steps.count(), 12 + 20 + 1, "seed {seed}: {addresses:?}");
+            assert_eq!(
+                steps.count(),
+                12 + items() + 1,
+                "seed {seed}: {addresses:?}"
+            );
             winners[won as usize - 1] += 1;
-            last.drain(Duration::ZERO).await;
         }
         assert!(winners.iter().all(|times| *times > 100), "{winners:?}");
     });

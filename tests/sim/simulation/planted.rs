@@ -348,7 +348,7 @@ fn too_old(observation: &mut Observation) -> bool {
         })
     });
     let mut rows = observation.last.facts.values_mut().flatten();
-    let Some((order, _)) = rows.find(|(_, event)| taken.as_ref() == Some(event)) else {
+    let Some((order, _)) = rows.find(|(_, event)| Some(event) == taken.as_ref()) else {
         return false;
     };
     *order = EventOrder::BEGINNING;

@@ -1,5 +1,7 @@
 //! The shop as its workflow and routes know it: a database and three services outside.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use stepwell::sqlx::{Sqlite, SqliteError};
@@ -75,9 +77,27 @@ impl Shop {
     pub async fn connect(config: Config) -> Result<Shop, ConnectError> {
         let tls = config.needs_tls();
         let outward = Outward::new(config.call_timeout, tls).map_err(ConnectError::Client)?;
-        let pool = db::open(config.database).await?;
-        Ok(Shop {
-            db: Sqlite::new(pool, DATABASE_LABEL).await?,
+        let pool = db::open(config.database.clone()).await?;
+        let db = Sqlite::new(pool, DATABASE_LABEL).await?;
+        Ok(Shop::with(config, db, outward))
+    }
+
+    /// A shop that touches nothing and that nobody calls: for replays of its workflow, which run no
+    /// step. `None` where not even a client can be made.
+    #[must_use]
+    pub fn unplugged() -> Option<Shop> {
+        let config = Config::read(Path::new(""), |_| None).ok()?;
+        let outward = Outward::new(config.call_timeout, false).ok()?;
+        Some(Shop::with(
+            config,
+            Sqlite::unplugged(DATABASE_LABEL),
+            outward,
+        ))
+    }
+
+    fn with(config: Config, db: Sqlite, outward: Outward) -> Shop {
+        Shop {
+            db,
             webhook_secret: config.stripe.webhook_secret.clone(),
             stripe: Stripe::new(config.stripe, outward.clone()),
             sheet: config
@@ -85,7 +105,7 @@ impl Shop {
                 .map(|sheet| OrdersSheet::new(sheet, outward.clone())),
             mail: Mail::new(config.mail, config.app_origin.clone(), outward),
             app_origin: config.app_origin,
-        })
+        }
     }
 
     /// The body of `capture-payment`.

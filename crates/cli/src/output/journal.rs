@@ -30,6 +30,10 @@ pub(crate) fn cells(entry: &EntryJson) -> [String; 6] {
     ]
 }
 
+fn or_nothing(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
 /// What is worth knowing of an entry beside its kind and step.
 fn what(entry: &EntryJson) -> String {
     let output = || {
@@ -46,9 +50,7 @@ fn what(entry: &EntryJson) -> String {
         })
     };
     match entry.kind {
-        EntryKind::RunStarted => {
-            format!("by event {}", entry.event.as_deref().unwrap_or("unknown"))
-        }
+        EntryKind::RunStarted => started(entry),
         EntryKind::StepSucceeded | EntryKind::RunCompleted => output(),
         EntryKind::StepFailed | EntryKind::AttemptFailed => {
             let again = entry
@@ -65,9 +67,12 @@ fn what(entry: &EntryJson) -> String {
             };
             format!("in flight when the engine died{company}")
         }
-        EntryKind::CancelRequested | EntryKind::Quarantined => {
-            entry.reason.clone().unwrap_or_default()
-        }
+        EntryKind::CancelRequested
+        | EntryKind::Quarantined
+        | EntryKind::Paused
+        | EntryKind::RunKilled => or_nothing(&entry.reason).to_owned(),
+        EntryKind::Retried => retried(entry),
+        EntryKind::Patched => format!("change {} applies", or_nothing(&entry.patch)),
         EntryKind::WaitStarted | EntryKind::ChildStarted => {
             let on = entry.waits_for.clone().or_else(|| entry.child.clone());
             let until = entry.until.map(|at| format!(" until {at}"));
@@ -77,16 +82,8 @@ fn what(entry: &EntryJson) -> String {
             let event = entry.event.as_deref().unwrap_or("unknown");
             format!("event {event} {}", output())
         }
-        EntryKind::SignalReceived => {
-            format!(
-                "{} {}",
-                entry.signal.as_deref().unwrap_or_default(),
-                output()
-            )
-        }
-        EntryKind::ForkStarted => {
-            format!("{} branches", entry.branches.unwrap_or_default())
-        }
+        EntryKind::SignalReceived => format!("{} {}", or_nothing(&entry.signal), output()),
+        EntryKind::ForkStarted => format!("{} branches", entry.branches.unwrap_or_default()),
         EntryKind::BranchEnded => {
             format!(
                 "branch {} {}{}",
@@ -96,11 +93,34 @@ fn what(entry: &EntryJson) -> String {
             )
         }
         EntryKind::UndoStarted => error(),
-        EntryKind::RunContinued => {
-            format!("as run {}", entry.child.as_deref().unwrap_or_default())
-        }
-        EntryKind::RunKilled => entry.reason.clone().unwrap_or_default(),
+        EntryKind::RunContinued => format!("as run {}", or_nothing(&entry.child)),
         EntryKind::WaitTimedOut | EntryKind::RunCancelled | EntryKind::Resumed => String::new(),
+    }
+}
+
+/// By what, with which code, and from where.
+fn started(entry: &EntryJson) -> String {
+    let forked = entry.forked_from.as_ref().map_or_else(String::new, |from| {
+        format!("forked from run {} at step {}, ", from.run, from.step)
+    });
+    let version = match entry.version {
+        Some(version) if version > 1 => format!("version {version}, "),
+        Some(_) | None => String::new(),
+    };
+    let event = entry.event.as_deref().unwrap_or("unknown");
+    format!("{forked}{version}by event {event}")
+}
+
+/// What is tried again, and why.
+fn retried(entry: &EntryJson) -> String {
+    let steps = if entry.steps.is_empty() {
+        "workflow code".to_owned()
+    } else {
+        entry.steps.join(", ")
+    };
+    match or_nothing(&entry.reason) {
+        "" => format!("again {steps}"),
+        reason => format!("again {steps}: {reason}"),
     }
 }
 

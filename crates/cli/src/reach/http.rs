@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepwell_core::RunId;
 use stepwell_server::ErrorReport;
@@ -175,35 +174,7 @@ impl Http {
             .await
     }
 
-    pub(crate) async fn cancel(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
-        self.ask_to_end(run, "cancel", reason).await
-    }
-
-    pub(crate) async fn kill(&self, run: RunId, reason: &str) -> Result<RunJson, Failure> {
-        self.ask_to_end(run, "kill", reason).await
-    }
-
-    async fn ask_to_end(&self, run: RunId, how: &str, reason: &str) -> Result<RunJson, Failure> {
-        #[derive(Serialize)]
-        struct Asked<'a> {
-            reason: &'a str,
-        }
-        let body = serde_json::to_string(&Asked { reason }).map_err(anyhow::Error::from)?;
-        let path = ["v1", "runs", &run.to_string(), how];
-        self.ask(Method::POST, &path, &[], Some(body)).await
-    }
-
-    pub(crate) async fn resume(&self, run: RunId) -> Result<RunJson, Failure> {
-        self.ask(
-            Method::POST,
-            &["v1", "runs", &run.to_string(), "resume"],
-            &[],
-            None,
-        )
-        .await
-    }
-
-    async fn ask<T: DeserializeOwned>(
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],

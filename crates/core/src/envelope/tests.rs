@@ -158,6 +158,10 @@ fn run_started() -> RunStarted {
         start_at: at(),
         start_by: at(),
         finish_by: at(),
+        forked: Some(ForkedFrom {
+            run: RunId::from_bytes([4; 16]),
+            step: in_branch(),
+        }),
     }
 }
 
@@ -263,6 +267,17 @@ fn of_children_and_forks() -> Vec<EntryBody> {
         EntryBody::RunKilled(RunKilled {
             reason: "at once".into(),
         }),
+        EntryBody::Patched(Patched {
+            branch: in_branch().branch,
+            patch: "new-way".into(),
+        }),
+        EntryBody::Paused(Paused {
+            reason: "wait".into(),
+        }),
+        EntryBody::Retried(Retried {
+            reason: "mended".into(),
+            steps: vec![pay(), in_branch()],
+        }),
     ]
 }
 
@@ -270,7 +285,7 @@ fn of_children_and_forks() -> Vec<EntryBody> {
 fn an_entry_of_every_kind_is_read_back_as_written() {
     let bodies = one_of_each();
     let kinds: Vec<u8> = bodies.iter().map(entry_kind).collect();
-    assert_eq!(kinds, (1..=23).collect::<Vec<u8>>());
+    assert_eq!(kinds, (1..=26).collect::<Vec<u8>>());
     let entries: Vec<Entry> = bodies
         .into_iter()
         .zip(0..)

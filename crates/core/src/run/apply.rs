@@ -1,12 +1,15 @@
 //! The fold: what each entry makes of a run's state, and which entries cannot follow.
 
 mod forks;
+mod retry;
 mod steps;
 mod waits;
 
 use super::lines::Lines;
-use super::state::{Cancel, Outcome, RunState, RunStatus, StepProgress};
-use crate::entry::{AttemptFailed, Entry, EntryBody, Failure, FailureClass, RunStarted};
+use super::state::{Cancel, Outcome, Pause, RunState, RunStatus, StepProgress};
+use crate::entry::{
+    AttemptFailed, Entry, EntryBody, Failure, FailureClass, Patched, RunStarted, StepKind,
+};
 use crate::ids::{EventId, RunId, Seq, StepAddress};
 use crate::limits::STEPS_PER_RUN;
 use crate::time::Timestamp;
@@ -49,7 +52,14 @@ pub enum Illegal {
         /// The offending entry.
         seq: Seq,
     },
-    /// A release of a run that is not quarantined, or a cancellation nobody asked for.
+    /// Something that code begins or comes to, of a paused run.
+    #[error("entry {seq} goes on with a paused run")]
+    WhilePaused {
+        /// The offending entry.
+        seq: Seq,
+    },
+    /// A release of a run that nobody holds, a cancellation nobody asked for, a retry of what did
+    /// not fail, a pause or a change that is there already.
     #[error("entry {seq} concludes something that never began")]
     NothingToConclude {
         /// The offending entry.
@@ -191,10 +201,13 @@ fn begun(run: RunId, first: &Entry, started: &RunStarted) -> RunState {
         open_scopes: Default::default(),
         code_failures: 0,
         code_retry_at: None,
+        patches: Default::default(),
         suspicion: None,
+        paused: None,
         cancel: None,
         quarantined: None,
         outcome: None,
+        reopened: 0,
     };
     for awaited in &started.cancel_on {
         waits::listen(&mut state, awaited.digest());
@@ -225,10 +238,13 @@ pub fn apply(mut state: RunState, entry: &Entry) -> Result<RunState, Illegal> {
         EntryBody::BranchEnded(fields) => forks::branch_ended(&mut state, seq, fields)?,
         EntryBody::UndoStarted(fields) => forks::undo_started(&mut state, seq, fields)?,
         EntryBody::AttemptFailed(fields) => attempt_failed(&mut state, entry, fields)?,
+        EntryBody::Patched(fields) => patched(&mut state, seq, fields)?,
+        EntryBody::Retried(fields) => retry::retried(&mut state, entry, fields)?,
         EntryBody::CancelRequested(_)
         | EntryBody::RunCancelled
         | EntryBody::RunKilled(_)
         | EntryBody::Quarantined(_)
+        | EntryBody::Paused(_)
         | EntryBody::Resumed => interrupted(&mut state, entry)?,
         EntryBody::RunCompleted(_) | EntryBody::RunFailed(_) | EntryBody::RunContinued(_) => {
             ended(&mut state, entry)?;
@@ -254,7 +270,9 @@ fn admit(state: &RunState, entry: &Entry) -> Result<(), Illegal> {
             found: seq,
         });
     }
-    if state.outcome.is_some() {
+    let reopens = matches!(entry.body, EntryBody::Retried(_))
+        && matches!(state.outcome, Some(Outcome::Failed(_)));
+    if state.outcome.is_some() && !reopens {
         return Err(Illegal::AfterEnd {
             seq,
             status: state.status(entry.at),
@@ -269,6 +287,9 @@ fn admit(state: &RunState, entry: &Entry) -> Result<(), Illegal> {
     }
     if state.quarantined.is_some() && !is_taken_in_quarantine(state, &entry.body) {
         return Err(Illegal::WhileQuarantined { seq });
+    }
+    if state.paused.is_some() && is_doing_of_code(&entry.body) {
+        return Err(Illegal::WhilePaused { seq });
     }
     Ok(())
 }
@@ -299,7 +320,43 @@ fn is_taken_in_quarantine(state: &RunState, body: &EntryBody) -> bool {
         | EntryBody::RunCompleted(_)
         | EntryBody::RunFailed(_)
         | EntryBody::RunContinued(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::Quarantined(_) => false,
+    }
+}
+
+/// Whether an entry is something that code of the run begins or comes to: nothing of a paused run
+/// does. Bodies in flight end all the same, and what is sent to it arrives.
+fn is_doing_of_code(body: &EntryBody) -> bool {
+    match body {
+        EntryBody::WaitStarted(_)
+        | EntryBody::EventRejected(_)
+        | EntryBody::ChildStarted(_)
+        | EntryBody::ForkStarted(_)
+        | EntryBody::BranchEnded(_)
+        | EntryBody::UndoStarted(_)
+        | EntryBody::AttemptFailed(_)
+        | EntryBody::RunCompleted(_)
+        | EntryBody::RunFailed(_)
+        | EntryBody::RunContinued(_)
+        | EntryBody::Patched(_) => true,
+        EntryBody::EventReceived(fields) => fields.data.is_none(),
+        EntryBody::StepSucceeded(fields) => fields.kind == StepKind::Sleep,
+        EntryBody::RunStarted(_)
+        | EntryBody::StepFailed(_)
+        | EntryBody::Recovered(_)
+        | EntryBody::WaitTimedOut(_)
+        | EntryBody::EventOffered(_)
+        | EntryBody::SignalReceived(_)
+        | EntryBody::CancelRequested(_)
+        | EntryBody::RunCancelled
+        | EntryBody::RunKilled(_)
+        | EntryBody::Quarantined(_)
+        | EntryBody::Resumed
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_) => false,
     }
 }
 
@@ -316,10 +373,9 @@ fn interrupted(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
                 reason: fields.reason.clone(),
                 results: state.results.len(),
             });
-            let lines: Vec<_> = state.lines.paths().cloned().collect();
-            for line in lines {
-                state.refresh(&line);
-            }
+            // There may be something to undo, which is not for the one who paused it to hold.
+            state.paused = None;
+            refresh_all(state);
         }
         EntryBody::RunCancelled => {
             if state.cancel.is_none() {
@@ -332,14 +388,27 @@ fn interrupted(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
             state.quarantined = None;
             state.outcome = Some(Outcome::Cancelled);
         }
-        EntryBody::Quarantined(fields) => state.quarantined = Some(fields.reason.clone()),
-        EntryBody::Resumed => {
-            if state.quarantined.take().is_none() {
+        EntryBody::Quarantined(fields) => {
+            state.quarantined = Some(fields.reason.clone());
+            state.paused = None;
+        }
+        EntryBody::Paused(fields) => {
+            if state.paused.is_some() || state.cancel.is_some() {
                 return Err(Illegal::NothingToConclude { seq });
             }
-            state.suspicion = None;
-            state.code_failures = 0;
-            state.code_retry_at = None;
+            state.paused = Some(Pause {
+                at: entry.at,
+                reason: fields.reason.clone(),
+            });
+        }
+        EntryBody::Resumed => {
+            if state.quarantined.take().is_some() {
+                state.suspicion = None;
+                state.code_failures = 0;
+                state.code_retry_at = None;
+            } else if state.paused.take().is_none() {
+                return Err(Illegal::NothingToConclude { seq });
+            }
         }
         EntryBody::RunStarted(_)
         | EntryBody::StepSucceeded(_)
@@ -358,9 +427,18 @@ fn interrupted(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
         | EntryBody::AttemptFailed(_)
         | EntryBody::RunCompleted(_)
         | EntryBody::RunFailed(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Retried(_)
         | EntryBody::RunContinued(_) => {}
     }
     Ok(())
+}
+
+fn refresh_all(state: &mut RunState) {
+    let lines: Vec<_> = state.lines.paths().cloned().collect();
+    for line in lines {
+        state.refresh(&line);
+    }
 }
 
 /// Workflow code ended, which it does with every step of its own line behind it and every scope
@@ -406,6 +484,9 @@ fn ended(state: &mut RunState, entry: &Entry) -> Result<(), Illegal> {
         | EntryBody::RunCancelled
         | EntryBody::RunKilled(_)
         | EntryBody::Quarantined(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::Resumed => None,
     };
     Ok(())
@@ -437,6 +518,16 @@ fn attempt_failed(
     state.code_retry_at = Some(fields.retry_at);
     state.suspicion = None;
     count(state, fields.failure.message.len());
+    Ok(())
+}
+
+/// A change applies to the run from here on, as far as the line that asked is concerned.
+fn patched(state: &mut RunState, seq: Seq, fields: &Patched) -> Result<(), Illegal> {
+    let asked = (fields.branch.clone(), fields.patch.clone());
+    if state.held(&fields.branch) || !state.patches.insert(asked) {
+        return Err(Illegal::NothingToConclude { seq });
+    }
+    count(state, fields.patch.len());
     Ok(())
 }
 

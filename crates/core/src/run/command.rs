@@ -1,9 +1,11 @@
 //! Requests to a run, and how they are answered.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Awaited, ChildStarted, Entry, Failure, QuarantineReason, StepKind, WaitOn};
-use crate::ids::{EventId, EventOrder, RunId, Seq, StepAddress};
+use crate::ids::{EventId, EventOrder, RunId, Seq, StepAddress, WorkflowName};
 use crate::limits::RUN_STATE_BYTES;
 use crate::payload::Payload;
 use crate::retry::RetryPolicy;
@@ -90,8 +92,27 @@ pub enum Command {
     ConcludeCancel,
     /// The engine cannot go on with the run.
     Quarantine(QuarantineReason),
-    /// A person releases the run from quarantine.
+    /// A person releases the run from quarantine or from a pause.
     Resume,
+    /// A person holds the run.
+    Pause {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// A person has what failed tried again, or what backs off tried at once.
+    Retry {
+        /// The reason given, possibly nothing.
+        reason: String,
+    },
+    /// Code asks whether a change applies to this run.
+    Patch {
+        /// The line that asks.
+        branch: Arc<str>,
+        /// The name of the change.
+        patch: String,
+        /// How many steps of the line the code passed.
+        position: usize,
+    },
 }
 
 /// See [`Command::StartStep`].
@@ -103,6 +124,30 @@ pub struct StartStep {
     pub kind: StepKind,
     /// How many steps of its branch the code passed before this one.
     pub position: usize,
+    /// What the call is about, where that is recorded when it begins.
+    pub subject: Option<Subject>,
+}
+
+/// What a step that is no body is about: code that asks for another is another code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An event, by name and key.
+    Event(Awaited),
+    /// A signal, by its name.
+    Signal(String),
+    /// A run of this workflow.
+    Workflow(WorkflowName),
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Event(Awaited { name, key }) if key.is_empty() => write!(f, "event {name}"),
+            Self::Event(Awaited { name, key }) => write!(f, "event {name} with key {key}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+            Self::Workflow(name) => write!(f, "workflow {name}"),
+        }
+    }
 }
 
 /// What the in-flight file says of a run at the last death of the engine.
@@ -250,8 +295,11 @@ pub enum Reply {
         /// What a scope is recorded to have failed with, whatever its body does this time.
         failed: Option<Failure>,
     },
-    /// Nothing new begins on this line: it is being cancelled, or lost its race.
+    /// Nothing new begins on this line: it is being cancelled, or lost its race, or the run is
+    /// paused.
     Hold,
+    /// Whether the change asked about applies.
+    Patched(bool),
     /// Stop polling the workflow: the run is cancelled, quarantined or over.
     Stop,
     /// Done as asked.
@@ -270,9 +318,9 @@ pub enum Refusal {
     /// The run is in quarantine and only `Resume` is accepted.
     #[error("run is quarantined: resume it first")]
     Quarantined,
-    /// `Resume` for a run that is not in quarantine.
-    #[error("run is {status}, not quarantined: there is nothing to resume")]
-    NotQuarantined {
+    /// `Resume` for a run that nobody holds.
+    #[error("run is {status}, neither paused nor quarantined: there is nothing to resume")]
+    NotHeld {
         /// What it is instead.
         status: RunStatus,
     },
@@ -322,6 +370,29 @@ pub enum Refusal {
         /// The signal's name.
         name: String,
     },
+    /// `Retry` for a run of which nothing failed.
+    #[error("run is {status}: only what failed, or backs off after a failure, is retried")]
+    NothingToRetry {
+        /// What it is.
+        status: RunStatus,
+    },
+    /// `Retry` of a failure that code went on from before it failed.
+    #[error("step {step} failed and others came after it: fork the run from there instead")]
+    FailedBefore {
+        /// The step.
+        step: StepAddress,
+    },
+    /// `Retry` of what cannot be done again under the same keys.
+    #[error("{kind} {step} cannot be tried again in this run: fork the run from it instead")]
+    NotAgain {
+        /// The step.
+        step: StepAddress,
+        /// The kind of call.
+        kind: &'static str,
+    },
+    /// `Pause` of a run that is being cancelled.
+    #[error("run is being cancelled: it is not paused any more")]
+    Cancelling,
     /// `ConcludeCancel` without a request.
     #[error("no cancellation of the run was asked for")]
     NotCancelling,

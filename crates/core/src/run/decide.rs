@@ -4,7 +4,9 @@ mod finish_run;
 mod finish_step;
 mod forks;
 mod operate;
+mod patch;
 mod recover;
+mod retry;
 mod start_step;
 mod waits;
 
@@ -45,6 +47,13 @@ pub fn decide(state: &RunState, command: Command, now: Timestamp) -> Result<Deci
         Command::ConcludeCancel => operate::conclude_cancel(state, now),
         Command::Quarantine(reason) => operate::quarantine(state, reason, now),
         Command::Resume => operate::resume(state, now),
+        Command::Pause { reason } => operate::pause(state, reason, now),
+        Command::Retry { reason } => retry::retry(state, reason, now),
+        Command::Patch {
+            branch,
+            patch,
+            position,
+        } => Ok(patch::patch(state, branch, patch, position, now)),
     }
 }
 

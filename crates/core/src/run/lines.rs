@@ -132,6 +132,22 @@ impl Lines {
         }
     }
 
+    /// The last address of `branch` is none of the journal's any more.
+    pub(super) fn pop(&mut self, branch: &str) {
+        if let Some(line) = self.all.get_mut(branch) {
+            line.steps.pop();
+        }
+    }
+
+    /// Code runs on `branch` again, which had ended.
+    pub(super) fn revive(&mut self, branch: &str) {
+        if let Some(line) = self.all.get_mut(branch)
+            && line.standing == Standing::Ended
+        {
+            line.standing = Standing::Live;
+        }
+    }
+
     /// Code runs on `branch` no more.
     pub(super) fn end(&mut self, branch: &str, standing: Standing) {
         if let Some(line) = self.all.get_mut(branch) {

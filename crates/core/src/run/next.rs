@@ -49,6 +49,9 @@ pub fn next(state: &RunState, now: Timestamp) -> Next {
     if deadline.is_some_and(|at| at <= now) {
         return Next::Expire;
     }
+    if state.paused.is_some() {
+        return deadline.map_or(Next::Held, Next::WakeAt);
+    }
     match (due(state), deadline) {
         (Due::Ready, _) => Next::Drive,
         (Due::At(at), _) if at <= now => Next::Drive,
@@ -96,6 +99,9 @@ fn due(state: &RunState) -> Due {
 /// When the run is cancelled for being late, if it may be.
 #[must_use]
 pub fn deadline(state: &RunState) -> Option<Timestamp> {
+    if state.reopened > 0 {
+        return None;
+    }
     let start_by = state.started.start_by.filter(|_| !state.code_began());
     match (start_by, state.started.finish_by) {
         (Some(start), Some(finish)) => Some(start.min(finish)),

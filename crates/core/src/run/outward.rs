@@ -84,6 +84,9 @@ pub fn outward(
             | EntryBody::AttemptFailed(_)
             | EntryBody::Quarantined(_)
             | EntryBody::Resumed
+            | EntryBody::Patched(_)
+            | EntryBody::Paused(_)
+            | EntryBody::Retried(_)
             | EntryBody::WaitStarted(_)
             | EntryBody::WaitTimedOut(_)
             | EntryBody::EventOffered(_)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::command::Subject;
 use super::lines::Lines;
 use super::waiters::Waiters;
 use crate::entry::{Failure, ParentClose, QuarantineReason, RunStarted, StepKind, WaitOn};
@@ -50,14 +51,21 @@ pub struct RunState {
     pub code_failures: u32,
     /// When workflow code is replayed after a failure.
     pub code_retry_at: Option<Timestamp>,
+    /// The changes that code was told apply to the run, by the line that asked.
+    pub patches: BTreeSet<(Arc<str>, String)>,
     /// Whether the run was in flight at a crash and has made no progress since.
     pub suspicion: Option<Suspicion>,
+    /// A person holds the run.
+    pub paused: Option<Pause>,
     /// A cancellation asked for and not yet concluded.
     pub cancel: Option<Cancel>,
     /// Why the run is untouched, while it is.
     pub quarantined: Option<QuarantineReason>,
     /// How the run ended, once it has.
     pub outcome: Option<Outcome>,
+    /// How often it had failed and was taken up again. Its deadlines are over with the first time:
+    /// that was a person's decision.
+    pub reopened: u32,
 }
 
 /// A run that this one started.
@@ -80,6 +88,10 @@ pub struct StepState {
     pub failures: u32,
     /// Attempts cut short by a crash of the engine.
     pub recoveries: u32,
+    /// Attempts before a person had it tried again.
+    pub spent: u32,
+    /// What it is about, for a wait or a child.
+    pub subject: Option<Subject>,
     /// Its branches, for a fork.
     pub shape: Option<Shape>,
     /// How far it is.
@@ -99,7 +111,8 @@ impl StepState {
     /// The number of the attempt that would come next, from 1, crashes counted.
     #[must_use]
     pub fn next_attempt(&self) -> u32 {
-        self.failures
+        self.spent
+            .saturating_add(self.failures)
             .saturating_add(self.recoveries)
             .saturating_add(1)
     }
@@ -195,6 +208,15 @@ pub struct Cancel {
     pub results: usize,
 }
 
+/// A run that a person holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when.
+    pub at: Timestamp,
+    /// The reason given, possibly nothing.
+    pub reason: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -228,11 +250,13 @@ pub enum RunStatus {
     Cancelled,
     /// Untouched until a person decides.
     Quarantined,
+    /// Held by a person.
+    Paused,
 }
 
 impl RunStatus {
-    /// All statuses, in the order of a run's life.
-    pub const ALL: [Self; 7] = [
+    /// All statuses, in the order in which lists name them.
+    pub const ALL: [Self; 8] = [
         Self::Queued,
         Self::Running,
         Self::Waiting,
@@ -240,6 +264,7 @@ impl RunStatus {
         Self::Failed,
         Self::Cancelled,
         Self::Quarantined,
+        Self::Paused,
     ];
 
     /// The word.
@@ -253,15 +278,18 @@ impl RunStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Quarantined => "quarantined",
+            Self::Paused => "paused",
         }
     }
 
-    /// Whether the run has ended and never changes again.
+    /// Whether the run has ended: it changes no more, unless a person has a failed one retried.
     #[must_use]
     pub const fn ended(self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Cancelled => true,
-            Self::Queued | Self::Running | Self::Waiting | Self::Quarantined => false,
+            Self::Queued | Self::Running | Self::Waiting | Self::Quarantined | Self::Paused => {
+                false
+            }
         }
     }
 }
@@ -295,7 +323,7 @@ impl RunState {
     /// Whether code of the run has recorded anything.
     #[must_use]
     pub fn code_began(&self) -> bool {
-        !self.steps.is_empty() || self.code_failures > 0
+        !self.steps.is_empty() || self.code_failures > 0 || !self.patches.is_empty()
     }
 
     /// Whether nothing new may begin on `branch`: no code runs on it, or the run is being cancelled
@@ -304,6 +332,13 @@ impl RunState {
     pub fn held(&self, branch: &str) -> bool {
         let cancelled = self.cancel.is_some() && !is_undo_line(branch);
         cancelled || !self.lines.is_live(branch)
+    }
+
+    /// Whether nothing new begins on `branch` for the time being: it is [`held`](Self::held), or a
+    /// person paused the run, of which bodies in flight end and are recorded all the same.
+    #[must_use]
+    pub fn stands_still(&self, branch: &str) -> bool {
+        self.paused.is_some() || self.held(branch)
     }
 
     /// Whether results of steps on `branch` are taken: code runs on it, or a scope around it has
@@ -338,6 +373,9 @@ impl RunState {
         }
         if self.quarantined.is_some() {
             return RunStatus::Quarantined;
+        }
+        if self.paused.is_some() {
+            return RunStatus::Paused;
         }
         match super::next(self, now) {
             super::Next::WakeAt(_) | super::Next::Await => RunStatus::Waiting,

@@ -45,6 +45,9 @@ impl RunHost {
         if before.outcome_is_new_failure(&after) {
             self.start_failure_workflow(&after, &mut appends, &mut changes, &mut follow);
         }
+        if entries.iter().any(|entry| entry.body == EntryBody::Resumed) {
+            self.inner.borrow_mut().resumed = true;
+        }
         let waits = self.waits_changed(&before.listening, &after, &mut follow);
         {
             let mut inner = self.inner.borrow_mut();
@@ -96,15 +99,15 @@ impl RunHost {
             changes,
         };
         // Without an entry a commit says nothing of those before it, and the run waits for none:
-        // should it be lost, the rows are answered again.
+        // should it be refused, the rows are answered again.
         let ticket = self.shared.store.commit(commit);
-        let shared = Arc::clone(&self.shared);
+        let (shared, run) = (Arc::clone(&self.shared), self.run);
         tokio::task::spawn_local(async move {
             match ticket.await {
                 Ok(()) => wakes
                     .into_iter()
                     .for_each(|run| shared.wake(run, Wake::Request(run))),
-                Err(error) if error.retry() => {}
+                Err(error) if error.retry() => shared.wake(run, Wake::Request(run)),
                 Err(error) => shared.fail(&error),
             }
         });
@@ -218,7 +221,7 @@ impl RunHost {
         follow: &mut Vec<After>,
     ) {
         let registry = &self.shared.registry;
-        let failed = registry.get(&after.started.workflow);
+        let failed = crate::drive::code_of(registry, &after.started).ok();
         let follows = failed.and_then(|workflow| workflow.on_failure());
         let follows = follows.and_then(|name| registry.get(&WorkflowName::new(name)));
         let (Some(workflow), Some(Outcome::Failed(failure))) = (follows, &after.outcome) else {
@@ -238,7 +241,10 @@ impl RunHost {
             return;
         };
         let (event, input) = (
-            EventId::new(format!("stepwell/failed/{}", self.run)),
+            EventId::new(match after.reopened {
+                0 => format!("stepwell/failed/{}", self.run),
+                again => format!("stepwell/failed/{}/{again}", self.run),
+            }),
             Payload::from_json(json),
         );
         let now = self.shared.clock.now();
@@ -342,6 +348,9 @@ fn step_of(body: &EntryBody) -> Option<StepAddress> {
         | EntryBody::BranchEnded(_)
         | EntryBody::UndoStarted(_)
         | EntryBody::RunContinued(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::RunKilled(_) => None,
     }
 }

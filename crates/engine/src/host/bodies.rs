@@ -4,8 +4,8 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use stepwell::StepAddress;
 use stepwell::host::Admission;
+use stepwell::{Attempt, StepAddress};
 use stepwell_core::StepKind;
 use stepwell_core::run::Mark;
 use tokio_util::sync::CancellationToken;
@@ -147,7 +147,15 @@ impl RunHost {
             _company: company,
         };
         self.shared.probe("body-start", Some(step));
-        Admission::new(body, token)
+        let admission = Admission::new(body, token);
+        match &self.shared.options.bodies {
+            None => admission,
+            Some(bodies) => {
+                let attempt = Attempt::new(self.run, step.clone(), attempt);
+                let attempt = attempt.with_token(admission.token());
+                bodies.admit(&attempt, kind, admission)
+            }
+        }
     }
 
     async fn admitted(&self) -> Option<InCompany> {

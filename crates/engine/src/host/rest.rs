@@ -111,7 +111,7 @@ impl RunHost {
                     if let Some(stop) = inner.stop {
                         return stop;
                     }
-                    if inner.state.as_ref().is_some_and(concludes) {
+                    if inner.resumed || inner.state.as_ref().is_some_and(concludes) {
                         return Stop::Reconsider;
                     }
                     if draining == Phase::Draining {

@@ -106,15 +106,21 @@ impl RunHost {
     /// Starts another run as the effect of a step.
     pub(super) fn start_child(self: &Rc<Self>, ask: ChildAsk) -> Result<(), Failure> {
         let name = WorkflowName::new(ask.workflow);
-        let Some(workflow) = self.shared.registry.get(&name) else {
+        let version = ask.version;
+        let Some(workflow) = self.shared.registry.version(&name, version) else {
             return Err(impossible(format!(
-                "workflow {name} is not registered: add it with Registry::with"
+                "workflow {name} is not registered with version {version}: add it with \
+                 Registry::with"
             )));
         };
         check_input(&ask.input)?;
         let now = self.shared.clock.now();
         let places = self.shared.events.lock();
-        let event = EventId::derived(&format!("{}/{}", self.run, ask.step));
+        let again = self.with_state(|state| state.reopened).unwrap_or(0);
+        let event = EventId::derived(&match again {
+            0 => format!("{}/{}", self.run, ask.step),
+            again => format!("{}/{}/{again}", self.run, ask.step),
+        });
         let parent = (!ask.detached).then(|| Parent {
             run: self.run,
             step: ask.step.clone(),

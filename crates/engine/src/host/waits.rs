@@ -44,6 +44,9 @@ impl RunHost {
             InboxRow::Cancel { reason } => Some(Command::RequestCancel { reason }),
             InboxRow::Resume => Some(Command::Resume),
             InboxRow::Kill { reason } => Some(Command::Kill { reason }),
+            InboxRow::Pause { reason } => Some(Command::Pause { reason }),
+            InboxRow::Retry { reason } => Some(Command::Retry { reason }),
+            InboxRow::Quarantine { reason } => Some(Command::Quarantine(reason)),
             InboxRow::Signal { name, data } => Some(Command::Signal { name, data }),
             InboxRow::ChildEnded { step, outcome, .. } => self
                 .awaited_child(&step)
@@ -278,6 +281,9 @@ pub(crate) fn read_requests(
             | InboxRow::Resume
             | InboxRow::Kill { .. }
             | InboxRow::Signal { .. }
+            | InboxRow::Pause { .. }
+            | InboxRow::Retry { .. }
+            | InboxRow::Quarantine { .. }
             | InboxRow::ChildEnded { .. } => None,
         };
         requests.push(Request { id, row, event });

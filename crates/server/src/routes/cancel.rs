@@ -37,7 +37,7 @@ pub(crate) async fn cancel(
     Ok((StatusCode::ACCEPTED, Json(view.into())))
 }
 
-/// Why a run is to end, as its request says.
+/// Why something is asked of a run, as the request says.
 pub(super) async fn asked_reason(request: Request) -> Result<String, ApiError> {
     reason(&body::read(request, BODY_BYTES_MAX).await?)
 }
@@ -49,11 +49,9 @@ fn reason(body: &[u8]) -> Result<String, ApiError> {
     // An array would be taken for the fields in their order.
     let object = body.trim_ascii_start().starts_with(b"{");
     let asked: Option<Asked> = serde_json::from_slice(body).ok().filter(|_| object);
-    let usable =
-        |reason: &String| reason.len() <= REASON_BYTES_MAX && !reason.chars().any(char::is_control);
     asked
         .map(|asked| asked.reason)
-        .filter(usable)
+        .filter(|reason| is_reason(reason))
         .ok_or_else(|| {
             let expected = format!(
                 "no body, or {{\"reason\": \"…\"}} of up to {REASON_BYTES_MAX} bytes on one line"
@@ -63,6 +61,11 @@ fn reason(body: &[u8]) -> Result<String, ApiError> {
                 expected,
             }
         })
+}
+
+/// Whether the text can be kept as a reason.
+pub(super) fn is_reason(text: &str) -> bool {
+    text.len() <= REASON_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

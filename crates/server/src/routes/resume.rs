@@ -1,4 +1,4 @@
-//! `POST /v1/runs/{id}/resume`: a request to leave quarantine, durable when answered.
+//! `POST /v1/runs/{id}/resume`: a request to leave quarantine or a pause, durable when answered.
 
 use axum::Json;
 use axum::extract::{Path, State};

@@ -8,6 +8,7 @@ use stepwell_core::WorkflowName;
 use stepwell_core::run::RunStatus;
 use stepwell_store::RunFilter;
 
+use super::bad;
 use crate::error::ApiError;
 use crate::router::Api;
 use crate::wire::RunListJson;
@@ -73,7 +74,7 @@ impl Asked {
     }
 }
 
-fn status(word: &str) -> Result<RunStatus, ApiError> {
+pub(super) fn status(word: &str) -> Result<RunStatus, ApiError> {
     let found = RunStatus::ALL
         .into_iter()
         .find(|status| status.word() == word);
@@ -81,11 +82,4 @@ fn status(word: &str) -> Result<RunStatus, ApiError> {
         let words: Vec<_> = RunStatus::ALL.iter().map(|status| status.word()).collect();
         bad("status", &format!("one of {}", words.join(", ")))
     })
-}
-
-fn bad(name: &'static str, expected: &str) -> ApiError {
-    ApiError::BadParameter {
-        name,
-        expected: expected.to_owned(),
-    }
 }

@@ -55,7 +55,7 @@ async fn not_taken(api: &Api, run: RunId, why: String) -> Result<ApiError, ApiEr
         Some(status) if status.ended() => ApiError::RunRefuses {
             run,
             status: status.word(),
-            why: "a run that has ended takes no signal",
+            why: "a run that has ended takes no signal".to_owned(),
         },
         Some(_) => ApiError::NotFound { why },
     })

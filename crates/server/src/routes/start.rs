@@ -11,6 +11,7 @@ use stepwell::StartOptions;
 use stepwell_core::Payload;
 use stepwell_core::limits::JSON_DEPTH;
 
+use super::bad;
 use crate::body;
 use crate::error::ApiError;
 use crate::event_body;
@@ -135,13 +136,6 @@ fn instant(raw: &RawValue) -> Result<stepwell_core::Timestamp, ApiError> {
     let read: Result<Instant, _> = serde_json::from_str(raw.get());
     let expected = "an instant such as \"2026-11-22T08:55:04.120Z\"";
     read.map(|Instant(at)| at).map_err(|_| bad("at", expected))
-}
-
-fn bad(name: &'static str, expected: &str) -> ApiError {
-    ApiError::BadParameter {
-        name,
-        expected: expected.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,7 @@ use crate::router::Api;
 use crate::wire::{ListJson, WorkflowJson};
 
 pub(crate) async fn list(State(api): State<Api>) -> Json<ListJson<WorkflowJson>> {
-    let (workflows, now) = (api.engine.registry().workflows(), Clock::Wall.now());
-    let data = workflows
-        .map(|workflow| WorkflowJson::of(&**workflow, now))
-        .collect();
+    let now = Clock::Wall.now();
+    let data = WorkflowJson::all_of(api.engine.registry(), now);
     Json(ListJson { data })
 }

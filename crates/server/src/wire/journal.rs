@@ -6,7 +6,8 @@ use stepwell_core::{Entry, EntryBody, StepAddress, StepKind, WaitOn};
 use stepwell_engine::JournalView;
 
 use super::raw::Raw;
-use super::run::FailureJson;
+use super::run::{FailureJson, ForkedFromJson};
+use super::step_kind::StepJsonKind;
 use super::time::Instant;
 
 /// A run's journal.
@@ -56,7 +57,7 @@ pub struct EntryJson {
     /// The database whose transaction carried a step's effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// Why: of a quarantine or a cancellation.
+    /// Why: of a quarantine, a cancellation, a pause, a retry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Of a recovery: whether the run was the only one being driven.
@@ -89,6 +90,15 @@ pub struct EntryJson {
     /// Of the start of a run: the run that waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Of a change of the code: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// Of a retry: the steps that are tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// Of the start of a run: the run it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFromJson>,
 }
 
 /// What an entry says happened.
@@ -115,7 +125,7 @@ pub enum EntryKind {
     RunCancelled,
     /// The run is untouched until a person decides.
     Quarantined,
-    /// A person released the run from quarantine.
+    /// A person released the run from quarantine or from a pause.
     Resumed,
     /// The run waits for an instant, an event or a signal.
     WaitStarted,
@@ -141,6 +151,12 @@ pub enum EntryKind {
     RunContinued,
     /// The run was ended where it stood.
     RunKilled,
+    /// A change of the code applies to the run.
+    Patched,
+    /// A person holds the run.
+    Paused,
+    /// A person had what failed tried again.
+    Retried,
 }
 
 impl EntryKind {
@@ -171,70 +187,9 @@ impl EntryKind {
             Self::UndoStarted => "undo-started",
             Self::RunContinued => "run-continued",
             Self::RunKilled => "run-killed",
-        }
-    }
-}
-
-/// What kind of call a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepJsonKind {
-    /// A body with effects outside the engine.
-    Run,
-    /// A body whose effect is one database transaction.
-    Transaction,
-    /// The instant of the call.
-    Now,
-    /// A random number.
-    Random,
-    /// A ULID.
-    Ulid,
-    /// A wait for an instant.
-    Sleep,
-    /// A wait for an event.
-    WaitFor,
-    /// A wait for a signal.
-    Signal,
-    /// A child run, and the wait for its end.
-    Invoke,
-    /// A run started and left to itself.
-    Start,
-    /// Events sent.
-    Send,
-    /// A signal sent to another run.
-    SendSignal,
-    /// Branches that all end.
-    Join,
-    /// A branch for each of many items.
-    Map,
-    /// Branches the first of which to end wins.
-    Race,
-    /// A scope whose steps can be undone.
-    Scope,
-    /// A body that undoes a step.
-    Undo,
-}
-
-impl From<StepKind> for StepJsonKind {
-    fn from(kind: StepKind) -> Self {
-        match kind {
-            StepKind::Run => Self::Run,
-            StepKind::Transaction => Self::Transaction,
-            StepKind::Now => Self::Now,
-            StepKind::Random => Self::Random,
-            StepKind::Ulid => Self::Ulid,
-            StepKind::Sleep => Self::Sleep,
-            StepKind::WaitFor => Self::WaitFor,
-            StepKind::Signal => Self::Signal,
-            StepKind::Invoke => Self::Invoke,
-            StepKind::Start => Self::Start,
-            StepKind::Send => Self::Send,
-            StepKind::SendSignal => Self::SendSignal,
-            StepKind::Join => Self::Join,
-            StepKind::Map => Self::Map,
-            StepKind::Race => Self::Race,
-            StepKind::Scope => Self::Scope,
-            StepKind::Undo => Self::Undo,
+            Self::Patched => "patched",
+            Self::Paused => "paused",
+            Self::Retried => "retried",
         }
     }
 }
@@ -274,6 +229,9 @@ impl EntryJson {
             branch: None,
             signal: None,
             parent: None,
+            patch: None,
+            steps: Vec::new(),
+            forked_from: None,
         }
     }
 
@@ -304,6 +262,7 @@ impl From<Entry> for EntryJson {
                 version: Some(started.version),
                 parent: started.parent.map(|parent| parent.run.to_string()),
                 until: started.start_at.map(Instant),
+                forked_from: started.forked.as_ref().map(ForkedFromJson::from),
                 ..bare(EntryKind::RunStarted)
             },
             EntryBody::StepSucceeded(done) => Self {
@@ -333,15 +292,12 @@ impl From<Entry> for EntryJson {
                 retry_at: Some(failed.retry_at.into()),
                 ..bare(EntryKind::AttemptFailed)
             },
-            EntryBody::CancelRequested(cancel) => Self {
-                reason: Some(cancel.reason),
-                ..bare(EntryKind::CancelRequested)
-            },
-            EntryBody::Quarantined(held) => Self {
-                reason: Some(held.reason.to_string()),
-                ..bare(EntryKind::Quarantined)
-            },
-            EntryBody::Resumed => bare(EntryKind::Resumed),
+            body @ (EntryBody::CancelRequested(_)
+            | EntryBody::Quarantined(_)
+            | EntryBody::Resumed
+            | EntryBody::Patched(_)
+            | EntryBody::Paused(_)
+            | EntryBody::Retried(_)) => of_intervention(body, bare),
             body @ (EntryBody::RunCompleted(_)
             | EntryBody::RunFailed(_)
             | EntryBody::RunCancelled
@@ -358,6 +314,35 @@ impl From<Entry> for EntryJson {
             | EntryBody::BranchEnded(_)
             | EntryBody::UndoStarted(_)) => of_lines(body, bare),
         }
+    }
+}
+
+/// What people, the engine and a change of the code do to a run.
+fn of_intervention(body: EntryBody, bare: impl Fn(EntryKind) -> EntryJson) -> EntryJson {
+    match body {
+        EntryBody::CancelRequested(cancel) => EntryJson {
+            reason: Some(cancel.reason),
+            ..bare(EntryKind::CancelRequested)
+        },
+        EntryBody::Quarantined(held) => EntryJson {
+            reason: Some(held.reason.to_string()),
+            ..bare(EntryKind::Quarantined)
+        },
+        EntryBody::Patched(patched) => EntryJson {
+            patch: Some(patched.patch),
+            ..bare(EntryKind::Patched)
+        },
+        EntryBody::Paused(paused) => EntryJson {
+            reason: Some(paused.reason),
+            ..bare(EntryKind::Paused)
+        },
+        EntryBody::Retried(retried) => EntryJson {
+            reason: Some(retried.reason),
+            steps: retried.steps.iter().map(ToString::to_string).collect(),
+            ..bare(EntryKind::Retried)
+        },
+        // The caller hands over one more, which has no fields.
+        _ => bare(EntryKind::Resumed),
     }
 }
 

@@ -3,9 +3,10 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use stepwell_core::entry::ForkedFrom;
 use stepwell_core::run::RunStatus;
 use stepwell_core::{Failure, RunId, StepAddress, WaitOn};
-use stepwell_engine::{EndAsked, InFlight, OpenWait, RunView, WaitedFor};
+use stepwell_engine::{EndAsked, InFlight, OpenWait, PauseAsked, RunView, WaitedFor};
 
 use super::journal::waits_for;
 use super::raw::Raw;
@@ -22,7 +23,8 @@ pub struct RunJson {
     pub version: u32,
     /// The id of the event that started it.
     pub event: String,
-    /// `queued`, `running`, `waiting`, `completed`, `failed`, `cancelled` or `quarantined`.
+    /// `queued`, `running`, `waiting`, `completed`, `failed`, `cancelled`, `quarantined` or
+    /// `paused`.
     pub status: RunStatus,
     /// When it was created.
     pub started_at: Instant,
@@ -52,6 +54,28 @@ pub struct RunJson {
     pub children: Option<Vec<String>>,
     /// The run it goes on as; not in lists.
     pub continued_as: Option<String>,
+    /// The run it was forked from; not in lists.
+    pub forked_from: Option<ForkedFromJson>,
+    /// The pause it is in, or has yet to take up; not in lists.
+    pub paused: Option<PauseJson>,
+}
+
+/// Where a run was forked from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkedFromJson {
+    /// The other run.
+    pub run: String,
+    /// The first step that is done anew.
+    pub step: String,
+}
+
+/// A request to pause a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseJson {
+    /// Since when it is paused; `null` while it has not taken the request up.
+    pub since: Option<Instant>,
+    /// The reason given, possibly nothing.
+    pub reason: String,
 }
 
 /// The answer of `POST /v1/runs`: the run, with one field more.
@@ -185,6 +209,8 @@ impl From<RunView> for RunJson {
             parent: told.and_then(|told| told.parent.as_ref().map(text)),
             children: told.map(|told| told.children.iter().map(text).collect()),
             continued_as: told.and_then(|told| told.continued_as.as_ref().map(text)),
+            forked_from: told.and_then(|told| told.forked_from.as_ref().map(ForkedFromJson::from)),
+            paused: told.and_then(|told| told.paused.as_ref().map(PauseJson::from)),
         }
     }
 }
@@ -224,6 +250,24 @@ impl From<&OpenWait> for WaitJson {
             r#for,
             since: wait.since.into(),
             until: wait.until.map(Instant),
+        }
+    }
+}
+
+impl From<&ForkedFrom> for ForkedFromJson {
+    fn from(forked: &ForkedFrom) -> Self {
+        Self {
+            run: forked.run.to_string(),
+            step: forked.step.to_string(),
+        }
+    }
+}
+
+impl From<&PauseAsked> for PauseJson {
+    fn from(asked: &PauseAsked) -> Self {
+        Self {
+            since: asked.at.map(Instant),
+            reason: asked.reason.clone(),
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stepwell::{Cron, EventType, Workflow};
-use stepwell_core::Timestamp;
+use stepwell::{Cron, EventType, Registry, Workflow};
 use stepwell_core::schedule::Schedule;
+use stepwell_core::{Timestamp, WorkflowName};
 
 use super::time::Instant;
 
@@ -16,6 +16,8 @@ pub struct WorkflowJson {
     pub name: String,
     /// The version of its code.
     pub version: u32,
+    /// Whether runs begin on this version: the highest one. Runs that began on another go on with it.
+    pub current: bool,
     /// The name of the event that starts it.
     pub event: Option<String>,
     /// The schedule that starts it.
@@ -51,14 +53,29 @@ pub struct CronJson {
 }
 
 impl WorkflowJson {
-    /// What there is to say of `workflow` at `now`.
+    /// What there is to say at `now` of the workflows of `registry`, each version by itself, the
+    /// lowest first.
     #[must_use]
-    pub fn of(workflow: &dyn Workflow, now: Timestamp) -> Self {
+    pub fn all_of(registry: &Registry, now: Timestamp) -> Vec<Self> {
+        let versions = registry.versions();
+        let told = versions.map(|workflow| {
+            let highest = registry.get(&WorkflowName::new(workflow.name()));
+            let current = highest.is_some_and(|newest| newest.version() == workflow.version());
+            Self {
+                current,
+                ..Self::of(&**workflow, now)
+            }
+        });
+        told.collect()
+    }
+
+    fn of(workflow: &dyn Workflow, now: Timestamp) -> Self {
         let name = |event: EventType| event.name.to_owned();
         let steps = workflow.steps().iter();
         Self {
             name: workflow.name().to_owned(),
             version: workflow.version(),
+            current: true,
             event: workflow.trigger().map(str::to_owned),
             cron: workflow.cron().map(|cron| CronJson::of(&cron, now)),
             cancel_on: workflow.cancel_on().into_iter().map(name).collect(),

@@ -1,4 +1,6 @@
-//! What the engine is told of the workflow.
+//! What the engine is told of the workflow, and what becomes of an order when things go wrong.
+
+mod anywhere;
 
 use stepwell::{Event as _, Workflow as _};
 

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     shape: OutputArgs,
 }
 
-fn status(word: &str) -> Result<RunStatus, String> {
+pub(super) fn status(word: &str) -> Result<RunStatus, String> {
     let found = RunStatus::ALL
         .into_iter()
         .find(|status| status.word() == word);
@@ -95,7 +95,7 @@ async fn collect(reach: &Reach, mut wanted: Wanted) -> Result<RunListJson, Failu
 }
 
 fn table(runs: &[RunJson]) -> Table {
-    let mut table = Table::new(&["run", "workflow", "status", "started", "ended"]);
+    let mut table = Table::new(&["run", "workflow", "version", "status", "started", "ended"]);
     for run in runs {
         let ended = run
             .ended_at
@@ -103,6 +103,7 @@ fn table(runs: &[RunJson]) -> Table {
         table.row([
             run.id.clone(),
             run.workflow.clone(),
+            run.version.to_string(),
             run.status.to_string(),
             run.started_at.to_string(),
             ended,

@@ -1,41 +1,28 @@
-//! `runs resume`: release runs from quarantine.
+//! `runs resume`: release runs from quarantine or from a pause.
 
+use stepwell_engine::Request;
+
+use super::asking::Asked;
 use crate::failure::Failure;
-use crate::ids;
-use crate::output::{self, OutputArgs};
-use crate::reach::{Reach, Target};
 
 const EXAMPLE: &str = "\
 Examples:
   stepwell runs resume 01JD5N
   stepwell runs list --status quarantined -o ids | stepwell runs resume -
+  stepwell runs resume --status paused --workflow send-reminder --yes
 
 Mend what quarantined the run first: `stepwell runs show` names both sides. A run whose code still
 does not fit its journal is quarantined again, and nothing of it is executed.";
 
-/// Release runs from quarantine
+/// Release runs from quarantine or from a pause
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// Ids, beginnings of ids, or `-` for ids on standard input
-    #[arg(required = true, value_name = "RUN")]
-    runs: Vec<String>,
-
     #[command(flatten)]
-    at: Target,
-
-    #[command(flatten)]
-    shape: OutputArgs,
+    asked: Asked,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let release = async |reach: &Reach| {
-        for id in ids::resolve(reach, &args.runs).await? {
-            let run = reach.resume(id).await?;
-            let said = || format!("{} goes on\n", run.id);
-            output::one(args.shape.output, &run, &run.id, said)?;
-        }
-        Ok(())
-    };
-    args.at.visit(release).await
+    let said = "goes on";
+    args.asked.ask(Request::Resume, "", said).await
 }

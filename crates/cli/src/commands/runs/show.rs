@@ -61,6 +61,10 @@ pub(crate) fn describe(run: &RunJson) -> String {
     if let Some(parent) = &run.parent {
         line("parent", parent);
     }
+    if let Some(forked) = &run.forked_from {
+        let text = format!("run {}, done anew from step {}", forked.run, forked.step);
+        line("forked", &text);
+    }
     let children = run.children.as_deref().unwrap_or_default();
     if !children.is_empty() {
         line("children", &children.join(" "));
@@ -78,10 +82,16 @@ pub(crate) fn describe(run: &RunJson) -> String {
 
 /// What the run is doing, or why it does nothing, and what to do about it.
 fn sentence(run: &RunJson) -> String {
-    let doing = doing(run);
+    let mut said = doing(run);
+    if let Some(asked) = run.paused.as_ref().filter(|asked| asked.since.is_none()) {
+        let why = because(&asked.reason);
+        said.push_str(&format!(
+            "; a pause was requested and not taken up yet{why}"
+        ));
+    }
     match &run.cancel_requested {
-        Some(asked) if !run.status.ended() => format!("{doing}; {}", end_asked(asked)),
-        Some(_) | None => doing,
+        Some(asked) if !run.status.ended() => format!("{said}; {}", end_asked(asked)),
+        Some(_) | None => said,
     }
 }
 
@@ -105,11 +115,15 @@ fn doing(run: &RunJson) -> String {
             None => "has work due".to_owned(),
         },
         RunStatus::Waiting => waiting(run, failed),
+        RunStatus::Paused => paused(run),
         RunStatus::Completed => match &run.continued_as {
             Some(next) => format!("goes on as run {next}"),
             None => "returned its output".to_owned(),
         },
-        RunStatus::Failed => format!("failed: {failed}"),
+        RunStatus::Failed => format!(
+            "failed: {failed}; once mended, `stepwell runs retry {}`",
+            run.id
+        ),
         RunStatus::Cancelled => cancelled(run),
         RunStatus::Quarantined => format!(
             "{}: mend that, then `stepwell runs resume {}`",
@@ -119,6 +133,23 @@ fn doing(run: &RunJson) -> String {
             run.id
         ),
     }
+}
+
+/// Since when, why, what still goes on, and what to do.
+fn paused(run: &RunJson) -> String {
+    let pause = run.paused.as_ref();
+    let since = pause.and_then(|pause| pause.since);
+    let since = since.map_or_else(String::new, |at| format!(" since {at}"));
+    let why = pause.map_or_else(String::new, |pause| because(&pause.reason));
+    let flight = run
+        .in_flight
+        .as_ref()
+        .and_then(|flight| flight.step.as_ref());
+    let flight = flight.map_or_else(String::new, |step| {
+        format!("; step {step} is in flight and may end")
+    });
+    let id = &run.id;
+    format!("is paused{since}{why}{flight}; `stepwell runs resume {id}` has it go on")
 }
 
 /// For what, since when, until when.

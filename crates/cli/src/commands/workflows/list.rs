@@ -16,7 +16,7 @@ Examples:
   stepwell workflows list
   stepwell workflows list --here -o json";
 
-/// List the workflows of a running engine
+/// List the workflows of a running engine, each version of their code by itself
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
@@ -48,11 +48,11 @@ pub(crate) async fn run(products: &[Box<dyn Product>], args: Args) -> Result<(),
 
 fn ours(products: &[Box<dyn Product>]) -> ListJson<WorkflowJson> {
     let registries: Vec<_> = products.iter().map(|product| product.workflows()).collect();
-    let workflows = registries.iter().flat_map(|registry| registry.workflows());
     let now = Clock::Wall.now();
+    let each = registries.iter();
     ListJson {
-        data: workflows
-            .map(|workflow| WorkflowJson::of(&**workflow, now))
+        data: each
+            .flat_map(|registry| WorkflowJson::all_of(registry, now))
             .collect(),
     }
 }
@@ -90,6 +90,9 @@ fn table(workflows: &[WorkflowJson]) -> Table {
 
 /// What starts runs of it.
 fn trigger(workflow: &WorkflowJson) -> String {
+    if !workflow.current {
+        return "none: for runs it began".to_owned();
+    }
     match (&workflow.event, &workflow.cron) {
         (Some(event), _) => format!("event {event}"),
         (None, Some(cron)) => {

@@ -283,6 +283,9 @@ fn sentence(entry: &EntryJson) -> String {
         | EntryKind::RunFailed
         | EntryKind::RunCancelled
         | EntryKind::Quarantined
+        | EntryKind::Patched
+        | EntryKind::Paused
+        | EntryKind::Retried
         | EntryKind::Resumed => format!("journal: {} {why}", entry.kind.word()),
     }
 }

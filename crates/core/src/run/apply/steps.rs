@@ -25,6 +25,8 @@ pub(super) fn due<'s>(
         kind,
         failures: 0,
         recoveries: 0,
+        spent: 0,
+        subject: None,
         shape: None,
         progress: StepProgress::Open { retry_at: None },
     });

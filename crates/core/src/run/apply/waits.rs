@@ -10,6 +10,7 @@ use crate::entry::{
 };
 use crate::ids::{EventId, EventKey, Seq, StepAddress};
 use crate::payload::Payload;
+use crate::run::command::Subject;
 use crate::run::state::{Awaiting, Child, RunState, StepOutcome, StepProgress, Wait};
 
 /// One more wait of the run is indexed under `key`.
@@ -39,10 +40,25 @@ pub(super) fn started(state: &mut RunState, seq: Seq, fields: &WaitStarted) -> R
         look: false,
     };
     open(state, seq, &fields.step, fields.on.kind(), wait)?;
+    about(state, &fields.step, subject(&fields.on));
     if let WaitOn::Event { awaited, .. } = &fields.on {
         listen(state, awaited.digest());
     }
     Ok(())
+}
+
+fn subject(on: &WaitOn) -> Option<Subject> {
+    match on {
+        WaitOn::Until => None,
+        WaitOn::Event { awaited, .. } => Some(Subject::Event(awaited.clone())),
+        WaitOn::Signal { name } => Some(Subject::Signal(name.clone())),
+    }
+}
+
+fn about(state: &mut RunState, step: &StepAddress, subject: Option<Subject>) {
+    if let Some(known) = state.steps.get_mut(step) {
+        known.subject = subject;
+    }
 }
 
 /// A wait that looked at what is stored once more, found nothing for it, and waits on.
@@ -390,6 +406,8 @@ pub(super) fn child_started(
         };
         open(state, seq, address, StepKind::Invoke, wait)?;
     }
+    let workflow = Subject::Workflow(fields.workflow.clone());
+    about(state, address, Some(workflow));
     if child.awaited || child.close == ParentClose::Cancel {
         state.children.insert(fields.run, child);
     }

@@ -23,6 +23,9 @@ pub(super) fn finish_run(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
+    if state.paused.is_some() {
+        return Ok(unchanged(Reply::Hold));
+    }
     let (body, attempted) = match ended {
         Ended::Returned(output) => (completed(state, output), "returning from the workflow"),
         Ended::Failed(failure) => match replay_at(state, &failure, policy, now) {
@@ -64,7 +67,7 @@ pub(super) fn go_on(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
-    if state.cancel.is_some() {
+    if state.cancel.is_some() || state.paused.is_some() {
         return Ok(unchanged(Reply::Hold));
     }
     match left_over(state, "", passed) {

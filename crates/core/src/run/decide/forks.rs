@@ -28,7 +28,7 @@ pub(super) fn start_fork(
     if let Some(step) = found {
         return Ok(again(state, &ask, step, now));
     }
-    if state.held(&ask.step.branch) {
+    if state.stands_still(&ask.step.branch) {
         return Ok(unchanged(Reply::Hold));
     }
     if !ask.kind.splits_into(ask.branches) {
@@ -140,7 +140,9 @@ fn branch_came_to_its_end(
         }
         StepProgress::Done(outcome) => unchanged(Reply::Recorded(outcome.clone())),
         StepProgress::Forked(_) if already => unchanged(Reply::Accepted),
-        StepProgress::Forked(_) if !state.lines.is_live(&line) => unchanged(Reply::Hold),
+        StepProgress::Forked(_) if !state.lines.is_live(&line) || state.paused.is_some() => {
+            unchanged(Reply::Hold)
+        }
         StepProgress::Forked(_) => ended(state, end, now),
         StepProgress::Open { .. } | StepProgress::Waiting(_) => unchanged(Reply::Hold),
     }
@@ -201,7 +203,7 @@ pub(super) fn start_undo(
     if failed.is_none() && !state.held(&line) {
         return Err(Refusal::StandsElsewhere { step: scope });
     }
-    if state.scopes_within(&line).next().is_some() {
+    if state.scopes_within(&line).next().is_some() || state.paused.is_some() {
         return Ok(unchanged(Reply::Hold));
     }
     let passed = failed.as_ref().map(|(_, passed)| *passed);

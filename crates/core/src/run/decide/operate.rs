@@ -1,7 +1,7 @@
-//! What people ask of a run: cancel, quarantine by the engine's own finding, resume.
+//! What people and deadlines ask of a run: cancel, kill, quarantine, pause, resume.
 
 use super::{decided, require_active, unchanged};
-use crate::entry::{CancelRequested, EntryBody, QuarantineReason, Quarantined, RunKilled};
+use crate::entry::{CancelRequested, EntryBody, Paused, QuarantineReason, Quarantined, RunKilled};
 use crate::run::command::{Decision, Refusal, Reply};
 use crate::run::state::RunState;
 use crate::time::Timestamp;
@@ -78,11 +78,27 @@ pub(super) fn quarantine(
     Ok(decided(state, now, [body], Reply::Stop))
 }
 
+/// Ends a quarantine or a pause.
 pub(super) fn resume(state: &RunState, now: Timestamp) -> Result<Decision, Refusal> {
-    if state.quarantined.is_none() || state.outcome.is_some() {
-        return Err(Refusal::NotQuarantined {
+    let held = state.quarantined.is_some() || state.paused.is_some();
+    if !held || state.outcome.is_some() {
+        return Err(Refusal::NotHeld {
             status: state.status(now),
         });
     }
     Ok(decided(state, now, [EntryBody::Resumed], Reply::Accepted))
+}
+
+/// From here on nothing new of the run begins; bodies in flight end and are recorded, what is sent
+/// to the run arrives, and deadlines pass. Pausing twice is pausing once.
+pub(super) fn pause(state: &RunState, reason: String, now: Timestamp) -> Result<Decision, Refusal> {
+    require_active(state, now)?;
+    if state.cancel.is_some() {
+        return Err(Refusal::Cancelling);
+    }
+    if state.paused.is_some() {
+        return Ok(unchanged(Reply::Accepted));
+    }
+    let body = EntryBody::Paused(Paused { reason });
+    Ok(decided(state, now, [body], Reply::Accepted))
 }

@@ -19,7 +19,14 @@ pub(super) fn start_step(state: &RunState, ask: &StartStep, now: Timestamp) -> D
         Ok(found) => found,
         Err(decision) => return decision,
     };
-    let held = state.held(&ask.step.branch);
+    if let Some(step) = found
+        && let (Some(recorded), Some(asked)) = (&step.subject, &ask.subject)
+        && recorded != asked
+    {
+        let words = |subject| format!("{} {} for {subject}", ask.kind.word(), ask.step);
+        return mismatch(state, now, words(recorded), words(asked));
+    }
+    let held = state.stands_still(&ask.step.branch);
     match found.map(|step| (step, &step.progress)) {
         None if held => unchanged(Reply::Hold),
         None if state.steps.len() >= STEPS_PER_RUN && !is_undo_line(&ask.step.branch) => {

@@ -35,7 +35,7 @@ pub(super) fn ask(state: &RunState, step: &StepAddress, wait: &Wait, now: Timest
             decided(state, now, [over], Reply::Recorded(outcome))
         }
         Awaiting::On(WaitOn::Event { .. } | WaitOn::Signal { .. }) | Awaiting::Child(_) => {
-            let over = EntryBody::WaitTimedOut(WaitTimedOut { step });
+            let over = timed_out(&step);
             decided(state, now, [over], Reply::Recorded(StepOutcome::TimedOut))
         }
     }
@@ -48,7 +48,7 @@ pub(super) fn start_wait(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
-    if state.held(&ask.step.branch) {
+    if state.stands_still(&ask.step.branch) {
         return Ok(unchanged(Reply::Hold));
     }
     if let Some(wait) = wait_of(state, &ask.step).filter(|wait| wait.look) {
@@ -200,7 +200,7 @@ pub(super) fn deliver(state: &RunState, arrival: Arrival, now: Timestamp) -> Dec
     let waits = state.waiters.for_event(awaited).iter();
     let open = waits.filter(|step| !state.held(&step.branch));
     let open = open.filter_map(|step| Some((step, wait_of(state, step)?)));
-    let open: Vec<_> = open.collect();
+    let (over, open): (Vec<_>, Vec<_>) = open.partition(|(_, wait)| is_over(state, wait, now));
     // While one of them judges or is about to look, events keep their order: what comes is found
     // in its turn by whoever looks next.
     let in_turn = !open
@@ -210,13 +210,23 @@ pub(super) fn deliver(state: &RunState, arrival: Arrival, now: Timestamp) -> Dec
         .into_iter()
         .find(|(_, wait)| in_turn && !wait.rejected.contains(event));
     let taker = taker.map(|(step, wait)| (step.clone(), is_judge(wait)));
-    match taker {
-        Some((step, judged)) if !known => {
-            let entry = taken(state, step, judged, arrival);
-            decided(state, now, [entry], Reply::Accepted)
-        }
-        Some(_) | None => unchanged(Reply::Accepted),
+    let mut bodies: Vec<_> = over.iter().map(|(step, _)| timed_out(step)).collect();
+    if let Some((step, judged)) = taker.filter(|_| !known) {
+        bodies.push(taken(state, step, judged, arrival));
     }
+    decided(state, now, bodies, Reply::Accepted)
+}
+
+/// Whether the deadline of `wait` passed while the run was paused: its code is not there to say
+/// so, and what comes after it comes too late.
+fn is_over(state: &RunState, wait: &Wait, now: Timestamp) -> bool {
+    let undecided = wait.offered.is_some() || wait.look;
+    let passed = wait.until.is_some_and(|until| until <= now);
+    state.paused.is_some() && passed && !undecided
+}
+
+fn timed_out(step: &StepAddress) -> EntryBody {
+    EntryBody::WaitTimedOut(WaitTimedOut { step: step.clone() })
 }
 
 /// Whether the code of a wait for an event judges each candidate.
@@ -232,7 +242,7 @@ pub(super) fn judge(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
-    if state.held(&step.branch) {
+    if state.stands_still(&step.branch) {
         return Ok(unchanged(Reply::Hold));
     }
     let offered = wait_of(state, &step).and_then(|wait| wait.offered.as_ref());
@@ -267,11 +277,18 @@ pub(super) fn signal(
     if !fits(state, data.len()) {
         return Err(Refusal::Full { name });
     }
-    let mut waiting = state.waiters.for_signal(&name).iter();
-    let taker = waiting.find(|step| !state.held(&step.branch)).cloned();
+    let waiting = state.waiters.for_signal(&name).iter();
+    let waiting = waiting.filter(|step| !state.held(&step.branch));
+    let lapsed = |step: &&StepAddress| {
+        let wait = wait_of(state, step);
+        wait.is_some_and(|wait| is_over(state, wait, now))
+    };
+    let (over, open): (Vec<_>, Vec<_>) = waiting.partition(lapsed);
+    let taker = open.first().map(|step| (*step).clone());
     let before = state.signals.get(&name).and_then(|queue| queue.front());
     let oldest = before.unwrap_or(&data).clone();
-    let mut bodies = vec![EntryBody::SignalReceived(SignalReceived { name, data })];
+    let mut bodies: Vec<_> = over.into_iter().map(timed_out).collect();
+    bodies.push(EntryBody::SignalReceived(SignalReceived { name, data }));
     bodies.extend(taker.map(|step| succeeded(step, StepKind::Signal, oldest)));
     Ok(decided(state, now, bodies, Reply::Accepted))
 }
@@ -283,7 +300,7 @@ pub(super) fn start_child(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     require_active(state, now)?;
-    if state.held(&child.step.branch) {
+    if state.stands_still(&child.step.branch) {
         return Ok(unchanged(Reply::Hold));
     }
     require_next(state, &child.step)?;

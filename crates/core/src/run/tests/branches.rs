@@ -177,6 +177,7 @@ impl Host {
             step: step.clone(),
             kind,
             position,
+            subject: None,
         }));
         if let Reply::Recorded(_) = reply {
             let turn = self.with(|state| self.delivery.borrow_mut().turn(state, step));
@@ -364,6 +365,7 @@ async fn judging(host: &Host, at: &At, address: StepAddress, on: WaitOn, own: u8
             Reply::Park { .. }
             | Reply::Wait { .. }
             | Reply::Fork { .. }
+            | Reply::Patched(_)
             | Reply::Hold
             | Reply::Stop
             | Reply::Accepted => next_poll().await,
@@ -408,6 +410,7 @@ async fn step(
             | Reply::Wait { .. }
             | Reply::Judge { .. }
             | Reply::Fork { .. }
+            | Reply::Patched(_)
             | Reply::Hold
             | Reply::Stop
             | Reply::Accepted => next_poll().await,

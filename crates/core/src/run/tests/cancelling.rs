@@ -124,7 +124,7 @@ fn a_quarantined_run_ends_at_once() {
             > next
             cancelled at 0ms: done
             > resume
-              ! run is cancelled, not quarantined: there is nothing to resume
+              ! run is cancelled, neither paused nor quarantined: there is nothing to resume
             cancelled at 0ms: done
         "#]],
     );

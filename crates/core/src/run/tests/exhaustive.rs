@@ -11,7 +11,8 @@ use super::parse::{parse_address, parse_arrival, parse_run, parse_wait};
 use super::script::the_run;
 use crate::entry::{
     AttemptFailed, CancelRequested, ChildStarted, Entry, EntryBody, FailureClass, ParentClose,
-    Quarantined, Recovered, RunCompleted, RunFailed, StepFailed, StepKind, StepSucceeded,
+    Patched, Paused, Quarantined, Recovered, Retried, RunCompleted, RunFailed, StepFailed,
+    StepKind, StepSucceeded,
 };
 use crate::ids::{Seq, StepAddress, WorkflowName};
 use crate::run::command::{ChildOutcome, Command, EndBranch, Ended, Mark, StartFork, StartWait};
@@ -65,7 +66,31 @@ fn alphabet() -> Vec<Command> {
         Command::ConcludeCancel,
         Command::Quarantine(unknown()),
         Command::Resume,
+        patch(0),
+        patch(1),
+        pause(),
+        retry(),
     ]
+}
+
+fn patch(position: usize) -> Command {
+    Command::Patch {
+        branch: std::sync::Arc::from(""),
+        patch: "new-way".to_owned(),
+        position,
+    }
+}
+
+fn pause() -> Command {
+    Command::Pause {
+        reason: "wait".to_owned(),
+    }
+}
+
+fn retry() -> Command {
+    Command::Retry {
+        reason: "mended".to_owned(),
+    }
 }
 
 /// Commands about a race, a scope in one of its branches, and waits of every kind.
@@ -87,6 +112,9 @@ fn forking_alphabet() -> Vec<Command> {
         },
         Command::Quarantine(unknown()),
         Command::Resume,
+        patch(0),
+        pause(),
+        retry(),
     ]);
     commands
 }
@@ -172,7 +200,7 @@ fn waits() -> Vec<Command> {
 fn paused(commands: Vec<Command>) -> impl Iterator<Item = (Command, u64)> {
     commands.into_iter().flat_map(|command| {
         let pauses = match command {
-            Command::StartStep(_) | Command::Resume => PAUSES_MS.as_slice(),
+            Command::StartStep(_) | Command::Resume | Command::Retry { .. } => PAUSES_MS.as_slice(),
             Command::FinishStep(_)
             | Command::StartWait(_)
             | Command::Deliver(_)
@@ -190,6 +218,8 @@ fn paused(commands: Vec<Command>) -> impl Iterator<Item = (Command, u64)> {
             | Command::RequestCancel { .. }
             | Command::Kill { .. }
             | Command::ConcludeCancel
+            | Command::Pause { .. }
+            | Command::Patch { .. }
             | Command::Quarantine(_) => &PAUSES_MS[..1],
         };
         pauses.iter().map(move |ms| (command.clone(), *ms))
@@ -245,14 +275,17 @@ fn every_short_script_obeys_the_laws_and_meets_every_answer() {
     let expected = [
         "Accepted",
         "AlreadyRecorded",
+        "Cancelling",
         "Ended",
         "Execute",
         "Hold",
         "KindDiffers",
         "LeftOpen",
         "NotCancelling",
-        "NotQuarantined",
+        "NotHeld",
+        "NothingToRetry",
         "Park",
+        "Patched",
         "Quarantined",
         "Recorded",
         "StaleAttempt",
@@ -261,7 +294,7 @@ fn every_short_script_obeys_the_laws_and_meets_every_answer() {
     ];
     assert_eq!(answers, BTreeSet::from(expected));
     // Only the first entry, which a command never gives, is missing.
-    assert_eq!(kinds, (2..=11).collect());
+    assert_eq!(kinds, (2..=11).chain(24..=26).collect());
 }
 
 #[test]
@@ -277,6 +310,7 @@ fn every_short_script_of_waits_and_forks_obeys_the_laws_and_meets_every_answer()
     let expected = [
         "Accepted",
         "AlreadyRecorded",
+        "Cancelling",
         "Ended",
         "Execute",
         "Fork",
@@ -284,7 +318,9 @@ fn every_short_script_of_waits_and_forks_obeys_the_laws_and_meets_every_answer()
         "Judge",
         "LeftOpen",
         "NotCancelling",
-        "NotQuarantined",
+        "NotHeld",
+        "NothingToRetry",
+        "Patched",
         "Quarantined",
         "Recorded",
         "StandsElsewhere",
@@ -294,9 +330,30 @@ fn every_short_script_of_waits_and_forks_obeys_the_laws_and_meets_every_answer()
     ];
     assert_eq!(answers, BTreeSet::from(expected));
     // Every kind but the first, and those that are about attempts and the end of code.
-    let others = [4, 5, 7, 8];
-    let expected = (2..=23).filter(|kind| !others.contains(kind));
+    let others = [4, 5, 7, 8, 26];
+    let expected = (2..=26).filter(|kind| !others.contains(kind));
     assert_eq!(kinds, expected.collect());
+}
+
+fn by_people() -> Vec<EntryBody> {
+    let retried = |steps| {
+        EntryBody::Retried(Retried {
+            reason: "mended".to_owned(),
+            steps,
+        })
+    };
+    vec![
+        EntryBody::Paused(Paused {
+            reason: "wait".to_owned(),
+        }),
+        EntryBody::Patched(Patched {
+            branch: std::sync::Arc::from(""),
+            patch: "new-way".to_owned(),
+        }),
+        retried(Vec::new()),
+        retried(vec![step("a")]),
+        retried(vec![step("b")]),
+    ]
 }
 
 /// Bodies that fit some state and not others, whatever that state is.
@@ -319,6 +376,7 @@ fn bodies(at: Timestamp) -> Vec<EntryBody> {
         EntryBody::Quarantined(Quarantined { reason: unknown() }),
         EntryBody::Resumed,
     ];
+    bodies.extend(by_people());
     for attempt in 0..=4 {
         bodies.push(EntryBody::Recovered(Recovered {
             step: None,
@@ -412,6 +470,7 @@ fn every_entry_no_command_gives_is_refused_by_name() {
         RecordedTwice: entry 2 records step a a second time
         StartedTwice: run is started again at entry 1
         WhileCancelling: entry 2 ends a run that is being cancelled in another way
+        WhilePaused: entry 2 goes on with a paused run
         WhileQuarantined: entry 2 changes a quarantined run
     "#]]
     .assert_eq(&text);
@@ -455,6 +514,7 @@ fn every_entry_about_waits_and_forks_that_no_command_gives_is_refused_by_name() 
         RecordedTwice: entry 3 records step r a second time
         StandsElsewhere: entry 1 does not fit what step a stands at
         WhileCancelling: entry 2 ends a run that is being cancelled in another way
+        WhilePaused: entry 2 goes on with a paused run
         WhileQuarantined: entry 2 changes a quarantined run
     "#]]
     .assert_eq(&text);

@@ -59,6 +59,7 @@ fn commands() -> impl Strategy<Value = Command> {
             step,
             kind,
             position,
+            subject: None,
         })
     });
     let result = prop_oneof![
@@ -114,7 +115,18 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => Just(Command::ConcludeCancel),
         1 => Just(Command::Quarantine(unknown())),
         3 => Just(Command::Resume),
+        1 => (0..3_usize).prop_map(patch),
+        1 => Just(Command::Pause { reason: "wait".to_owned() }),
+        3 => Just(Command::Retry { reason: "mended".to_owned() }),
     ]
+}
+
+fn patch(position: usize) -> Command {
+    Command::Patch {
+        branch: Arc::from(""),
+        patch: "new-way".to_owned(),
+        position,
+    }
 }
 
 /// A clock that mostly goes on and sometimes jumps back.
@@ -189,7 +201,10 @@ fn dated(body: EntryBody, at: Timestamp) -> EntryBody {
         | EntryBody::BranchEnded(_)
         | EntryBody::UndoStarted(_)
         | EntryBody::RunContinued(_)
-        | EntryBody::RunKilled(_) => body,
+        | EntryBody::RunKilled(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_) => body,
     }
 }
 

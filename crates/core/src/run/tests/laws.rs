@@ -31,6 +31,7 @@ pub(super) fn started() -> RunStarted {
         start_at: None,
         start_by: None,
         finish_by: None,
+        forked: None,
     }
 }
 
@@ -235,9 +236,16 @@ fn reply_rests_on_state(after: &RunState, command: &Command, decision: &Decision
             let shape = after.steps[&ask.step].shape.expect("no branches recorded");
             assert_eq!((shape.branches, shape.limit), (ask.branches, *limit));
         }
+        Reply::Patched(applies) => {
+            let Command::Patch { branch, patch, .. } = command else {
+                panic!("{command:?} was told whether a change applies");
+            };
+            let recorded = after.patches.contains(&(branch.clone(), patch.clone()));
+            assert_eq!(*applies, recorded, "what applies is recorded");
+        }
         Reply::Hold | Reply::Accepted => {}
     }
-    if let Command::StartStep(_) | Command::StartFork(_) = command {
+    if let Command::StartStep(_) | Command::StartFork(_) | Command::Patch { .. } = command {
         let again = decide(after, command.clone(), now).unwrap();
         assert_eq!(
             again.reply, decision.reply,
@@ -262,7 +270,10 @@ fn a_body_may_run(
     let Command::StartStep(ask) = command else {
         panic!("a body began for {command:?}");
     };
-    assert!(!after.held(&ask.step.branch), "a body began on a held line");
+    assert!(
+        !after.stands_still(&ask.step.branch),
+        "a body began on a held line"
+    );
     // Another branch may be waiting meanwhile; a line of its own is driven when it asks.
     let others = naive::lines(after).len() > 1 || after.started.start_at.is_some();
     assert!(
@@ -300,7 +311,7 @@ pub(super) fn is_closed_for(state: &RunState, entry: &Entry) -> Result<RunState,
     let placed = entry.seq == state.next_seq && entry.at >= state.changed_at;
     let emitted = emitted && placed;
     let applied = apply(state.clone(), entry);
-    let alone = applied.is_ok() && is_taken_alone(&entry.body);
+    let alone = applied.is_ok() && is_taken_alone(state, &entry.body);
     assert!(
         applied.is_ok() == emitted || alone,
         "emitted: {emitted}, applied: {applied:?}, {entry:?} to {state:?}"
@@ -308,14 +319,18 @@ pub(super) fn is_closed_for(state: &RunState, entry: &Entry) -> Result<RunState,
     applied
 }
 
-fn is_taken_alone(body: &EntryBody) -> bool {
+fn is_taken_alone(state: &RunState, body: &EntryBody) -> bool {
     match body {
         EntryBody::StepSucceeded(fields) => fields.kind == StepKind::Signal,
         EntryBody::StepFailed(fields) => {
             matches!(fields.kind, StepKind::WaitFor | StepKind::Invoke)
         }
         EntryBody::EventOffered(_) | EntryBody::EventReceived(_) => true,
+        EntryBody::WaitTimedOut(_) => state.paused.is_some(),
         EntryBody::RunStarted(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::Recovered(_)
         | EntryBody::AttemptFailed(_)
         | EntryBody::CancelRequested(_)
@@ -325,7 +340,6 @@ fn is_taken_alone(body: &EntryBody) -> bool {
         | EntryBody::Quarantined(_)
         | EntryBody::Resumed
         | EntryBody::WaitStarted(_)
-        | EntryBody::WaitTimedOut(_)
         | EntryBody::EventRejected(_)
         | EntryBody::SignalReceived(_)
         | EntryBody::ChildStarted(_)
@@ -346,6 +360,7 @@ pub(super) fn illegal_name(illegal: &Illegal) -> &'static str {
         Illegal::OutOfSequence { .. } => "OutOfSequence",
         Illegal::AfterEnd { .. } => "AfterEnd",
         Illegal::WhileQuarantined { .. } => "WhileQuarantined",
+        Illegal::WhilePaused { .. } => "WhilePaused",
         Illegal::NothingToConclude { .. } => "NothingToConclude",
         Illegal::RecordedTwice { .. } => "RecordedTwice",
         Illegal::AttemptOutOfOrder { .. } => "AttemptOutOfOrder",
@@ -366,7 +381,11 @@ pub(super) fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Ended { .. } => "Ended",
         Refusal::Quarantined => "Quarantined",
-        Refusal::NotQuarantined { .. } => "NotQuarantined",
+        Refusal::NotHeld { .. } => "NotHeld",
+        Refusal::NothingToRetry { .. } => "NothingToRetry",
+        Refusal::FailedBefore { .. } => "FailedBefore",
+        Refusal::NotAgain { .. } => "NotAgain",
+        Refusal::Cancelling => "Cancelling",
         Refusal::StaleAttempt { .. } => "StaleAttempt",
         Refusal::AlreadyRecorded { .. } => "AlreadyRecorded",
         Refusal::KindDiffers { .. } => "KindDiffers",
@@ -387,6 +406,7 @@ pub(super) fn reply_name(reply: &Reply) -> &'static str {
         Reply::Judge { .. } => "Judge",
         Reply::Fork { .. } => "Fork",
         Reply::Hold => "Hold",
+        Reply::Patched(_) => "Patched",
         Reply::Stop => "Stop",
         Reply::Accepted => "Accepted",
     }
@@ -402,6 +422,7 @@ pub(super) fn ask(step: StepAddress, kind: StepKind, position: usize) -> Command
         step,
         kind,
         position,
+        subject: None,
     })
 }
 

@@ -2,8 +2,10 @@
 
 use super::check;
 use super::laws::{ask, begun, boom, end, payload_of, report, step};
-use crate::entry::{EntryBody, FailureClass, StepKind};
-use crate::run::command::{Command, Ended, Reply};
+use super::script::played;
+use crate::entry::{Awaited, EntryBody, FailureClass, StepKind};
+use crate::ids::WorkflowName;
+use crate::run::command::{Command, Ended, Reply, StartStep, Subject};
 use crate::run::state::RunState;
 use crate::run::{apply, decide};
 use crate::time::Timestamp;
@@ -396,7 +398,7 @@ fn a_quarantined_run_keeps_everything_until_it_is_released() {
                 2 @1000ms resumed
               = accepted
             > resume
-              ! run is running, not quarantined: there is nothing to resume
+              ! run is running, neither paused nor quarantined: there is nothing to resume
             > next
             running at 1000ms: drive
             > ask pay
@@ -445,4 +447,66 @@ fn found(state: &RunState, command: Command) -> String {
     let reason = fields.reason.to_string();
     let sides = reason.strip_prefix("journal and code disagree: ").unwrap();
     sides.to_owned()
+}
+
+/// The answer to code that asks again for the one step of a run, about `subject`.
+fn asked_about(script: &str, kind: StepKind, name: &str, subject: Subject) -> Reply {
+    let state = played(script);
+    let ask = Command::StartStep(StartStep {
+        step: step(name),
+        kind,
+        position: 0,
+        subject: Some(subject),
+    });
+    let decision = decide(&state, ask, state.changed_at).unwrap();
+    decision.reply
+}
+
+fn event(name: &str, key: &str) -> Subject {
+    Subject::Event(Awaited {
+        name: name.to_owned(),
+        key: key.to_owned(),
+    })
+}
+
+#[test]
+fn a_wait_for_another_event_or_another_key_is_found_open_or_over() {
+    let open = "wait paid event order/paid=7";
+    let over = "wait paid event order/paid=7\nevent e4 order/paid=7 1";
+    for script in [open, over] {
+        let asked = |subject| asked_about(script, StepKind::WaitFor, "paid", subject);
+        assert_ne!(asked(event("order/paid", "7")), Reply::Stop);
+        assert_eq!(asked(event("order/paid", "8")), Reply::Stop);
+        assert_eq!(asked(event("order/settled", "7")), Reply::Stop);
+    }
+}
+
+#[test]
+fn a_wait_for_another_signal_and_a_child_of_another_workflow_are_found() {
+    let go = |name: &str| Subject::Signal(name.to_owned());
+    let asked = |name| asked_about("wait ok signal go", StepKind::Signal, "ok", go(name));
+    assert_ne!(asked("go"), Reply::Stop);
+    assert_eq!(asked("stop"), Reply::Stop);
+    let of = |name: &str| Subject::Workflow(WorkflowName::new(name));
+    let asked = |name| asked_about("invoke child 3", StepKind::Invoke, "child", of(name));
+    assert_ne!(asked("pack"), Reply::Stop);
+    assert_eq!(asked("wrap"), Reply::Stop);
+}
+
+#[test]
+fn a_changed_subject_is_named_on_both_sides() {
+    let state = played("wait paid event order/paid=7");
+    let ask = Command::StartStep(StartStep {
+        step: step("paid"),
+        kind: StepKind::WaitFor,
+        position: 0,
+        subject: Some(event("order/paid", "8")),
+    });
+    let decision = decide(&state, ask, state.changed_at).unwrap();
+    let EntryBody::Quarantined(held) = &decision.entries[0].body else {
+        panic!("{decision:?}");
+    };
+    let said = "journal and code disagree: recorded wait-for paid for event order/paid with key 7, \
+                attempted wait-for paid for event order/paid with key 8";
+    assert_eq!(held.reason.to_string(), said);
 }

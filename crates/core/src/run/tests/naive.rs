@@ -71,7 +71,8 @@ fn due_on(state: &RunState, line: &Arc<str>) -> Option<Timestamp> {
 
 /// [`next`](crate::run::next), searched for.
 pub(super) fn next(state: &RunState, now: Timestamp) -> Next {
-    let begun = !state.steps.is_empty() || state.code_failures > 0;
+    let began = !state.steps.is_empty() || !state.patches.is_empty();
+    let begun = began || state.code_failures > 0;
     let due = lines(state)
         .iter()
         .filter_map(|line| due_on(state, line))
@@ -97,9 +98,12 @@ pub(super) fn next(state: &RunState, now: Timestamp) -> Next {
     }
     let start_by = state.started.start_by.filter(|_| !begun);
     let deadline = [start_by, state.started.finish_by].into_iter().flatten();
-    let deadline = deadline.min();
+    let deadline = deadline.min().filter(|_| state.reopened == 0);
     if deadline.is_some_and(|at| at <= now) {
         return Next::Expire;
+    }
+    if state.paused.is_some() {
+        return deadline.map_or(Next::Held, Next::WakeAt);
     }
     let start_at = state.started.start_at.filter(|_| !begun);
     let due = start_at.or(state.code_retry_at).or(due);
@@ -175,7 +179,10 @@ pub(super) fn bytes(journal: &[Entry]) -> u64 {
             let failure = fields.failure.as_ref();
             failure.map_or(0, |failure| failure.message.len())
         }
+        EntryBody::Patched(fields) => fields.patch.len(),
         EntryBody::Recovered(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
         | EntryBody::CancelRequested(_)
         | EntryBody::RunFailed(_)
         | EntryBody::RunCancelled

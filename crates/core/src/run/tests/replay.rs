@@ -300,7 +300,7 @@ fn a_run_that_has_ended_refuses_everything_but_questions_which_it_stops() {
             > quarantine gone
               ! run has already ended as completed
             > resume
-              ! run is completed, not quarantined: there is nothing to resume
+              ! run is completed, neither paused nor quarantined: there is nothing to resume
             > crash pay#1 alone
               = accepted
             completed at 0ms: done

@@ -49,6 +49,11 @@ pub(super) fn played(script: &str) -> RunState {
     Play::of(script).state
 }
 
+/// The journal `script` leaves behind.
+pub(super) fn written(script: &str) -> Vec<Entry> {
+    Play::of(script).journal
+}
+
 struct Play {
     journal: Vec<Entry>,
     state: RunState,
@@ -144,6 +149,7 @@ impl Play {
             step: step.clone(),
             kind,
             position: self.passed_on(&step.branch),
+            subject: None,
         };
         match self.send(Command::StartStep(ask)) {
             Some(Reply::Recorded(_)) => self.pass(&step.branch),
@@ -155,6 +161,7 @@ impl Play {
                 | Reply::Wait { .. }
                 | Reply::Judge { .. }
                 | Reply::Fork { .. }
+                | Reply::Patched(_)
                 | Reply::Hold
                 | Reply::Stop
                 | Reply::Accepted,
@@ -202,6 +209,13 @@ impl Play {
                 workflow: WorkflowName::new(rest),
             }),
             "resume" => Command::Resume,
+            "pause" => Command::Pause {
+                reason: rest.to_owned(),
+            },
+            "retry" => Command::Retry {
+                reason: rest.to_owned(),
+            },
+            "patch" => self.asks_for_change(rest),
             "crash" => Command::Recover(self.mark(rest)),
             "continue" => Command::Continue {
                 next: parse_run(rest),
@@ -211,6 +225,16 @@ impl Play {
             "invoke" | "start" | "child" => with_child(verb, rest),
             "fork" | "end" | "undo" => self.forking(verb, rest),
             other => panic!("no such command: {other}"),
+        }
+    }
+
+    /// `patch NAME [BRANCH]`
+    fn asks_for_change(&self, rest: &str) -> Command {
+        let (patch, branch) = word(rest);
+        Command::Patch {
+            branch: Arc::from(branch),
+            patch: patch.to_owned(),
+            position: self.passed_on(branch),
         }
     }
 

@@ -1,17 +1,45 @@
 //! What comes of a script, as text.
 
 use crate::entry::{
-    BranchEnded, Entry, EntryBody, Failure, StepFailed, StepSucceeded, WaitOn, WaitStarted,
+    BranchEnded, Entry, EntryBody, Failure, Recovered, StepFailed, StepSucceeded, WaitOn,
+    WaitStarted,
 };
-use crate::ids::RunId;
+use crate::ids::{RunId, StepAddress};
 use crate::payload::Payload;
 use crate::run::command::{ChildOutcome, Reply};
 use crate::run::state::StepOutcome;
 use crate::run::{Next, Outward};
 use crate::time::Timestamp;
 
+fn listed(steps: &[StepAddress]) -> String {
+    let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
+    steps.join(", ")
+}
+
 pub(super) fn show_entry(entry: &Entry) -> String {
     format!("{} @{} {}", entry.seq, entry.at, show_body(&entry.body))
+}
+
+fn show_intervention(body: &EntryBody) -> String {
+    if let EntryBody::Patched(fields) = body {
+        return format!("patched {:?} {}", fields.branch, fields.patch);
+    }
+    if let EntryBody::Paused(fields) = body {
+        return format!("paused: {}", fields.reason);
+    }
+    if let EntryBody::Quarantined(fields) = body {
+        return format!("quarantined: {}", fields.reason);
+    }
+    if let EntryBody::CancelRequested(fields) = body {
+        return format!("cancel requested: {}", fields.reason);
+    }
+    if let EntryBody::RunKilled(fields) = body {
+        return format!("run killed: {}", fields.reason);
+    }
+    let EntryBody::Retried(fields) = body else {
+        return String::new();
+    };
+    format!("retried {}: {}", listed(&fields.steps), fields.reason)
 }
 
 fn show_body(body: &EntryBody) -> String {
@@ -19,28 +47,18 @@ fn show_body(body: &EntryBody) -> String {
         EntryBody::RunStarted(fields) => format!("run started, workflow {}", fields.workflow),
         EntryBody::StepSucceeded(fields) => show_success(fields),
         EntryBody::StepFailed(fields) => show_step_failure(fields),
-        EntryBody::Recovered(fields) => format!(
-            "recovered {} attempt {}{}",
-            match &fields.step {
-                Some((step, kind)) => format!("{} {step}", kind.word()),
-                None => "workflow code".to_owned(),
-            },
-            fields.attempt,
-            if fields.alone { ", alone" } else { "" }
-        ),
+        EntryBody::Recovered(fields) => show_recovery(fields),
         EntryBody::AttemptFailed(fields) => format!(
             "failure {} of workflow code, again at {}: {}",
             fields.attempt,
             fields.retry_at,
             show_failure(&fields.failure)
         ),
-        EntryBody::CancelRequested(fields) => format!("cancel requested: {}", fields.reason),
         EntryBody::RunCompleted(fields) => {
             format!("run completed: {}", show_payload(&fields.output))
         }
         EntryBody::RunFailed(fields) => format!("run failed: {}", show_failure(&fields.failure)),
         EntryBody::RunCancelled => "run cancelled".to_owned(),
-        EntryBody::Quarantined(fields) => format!("quarantined: {}", fields.reason),
         EntryBody::Resumed => "resumed".to_owned(),
         EntryBody::WaitStarted(fields) => show_wait(fields),
         EntryBody::WaitTimedOut(fields) => format!("{} timed out", fields.step),
@@ -83,8 +101,22 @@ fn show_body(body: &EntryBody) -> String {
             format!("{} begins to undo{why}", fields.scope)
         }
         EntryBody::RunContinued(fields) => format!("run continued as {}", show_run(fields.next)),
-        EntryBody::RunKilled(fields) => format!("run killed: {}", fields.reason),
+        EntryBody::CancelRequested(_)
+        | EntryBody::Quarantined(_)
+        | EntryBody::Patched(_)
+        | EntryBody::Paused(_)
+        | EntryBody::Retried(_)
+        | EntryBody::RunKilled(_) => show_intervention(body),
     }
+}
+
+fn show_recovery(fields: &Recovered) -> String {
+    let what = match &fields.step {
+        Some((step, kind)) => format!("{} {step}", kind.word()),
+        None => "workflow code".to_owned(),
+    };
+    let alone = if fields.alone { ", alone" } else { "" };
+    format!("recovered {what} attempt {}{alone}", fields.attempt)
 }
 
 fn show_branch_end(fields: &BranchEnded) -> String {
@@ -160,6 +192,7 @@ pub(super) fn show_reply(reply: &Reply) -> String {
             format!("= fork, {limit} at a time{failed}")
         }
         Reply::Hold => "= hold".to_owned(),
+        Reply::Patched(applies) => format!("= patched: {applies}"),
         Reply::Stop => "= stop".to_owned(),
         Reply::Accepted => "= accepted".to_owned(),
     }

@@ -70,6 +70,17 @@ fn witness_at(state: &RunState, body: &EntryBody, now: Timestamp) -> Option<Comm
         EntryBody::RunKilled(fields) => Command::Kill {
             reason: fields.reason,
         },
+        EntryBody::Patched(fields) => Command::Patch {
+            position: passed(&fields.branch),
+            branch: fields.branch,
+            patch: fields.patch,
+        },
+        EntryBody::Paused(fields) => Command::Pause {
+            reason: fields.reason,
+        },
+        EntryBody::Retried(fields) => Command::Retry {
+            reason: fields.reason,
+        },
     })
 }
 

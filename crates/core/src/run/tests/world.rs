@@ -169,12 +169,17 @@ impl<'p> World<'p> {
                 step: address(step),
                 kind: step.kind,
                 position,
+                subject: None,
             };
             match self.send(state, Command::StartStep(ask))? {
                 Reply::Recorded(outcome) => return Life::Continue(Some(outcome)),
                 Reply::Execute { attempt } => self.execute(state, step, attempt)?,
                 Reply::Park { .. } | Reply::Hold | Reply::Stop => return Life::Continue(None),
-                Reply::Accepted | Reply::Wait { .. } | Reply::Judge { .. } | Reply::Fork { .. } => {
+                Reply::Accepted
+                | Reply::Wait { .. }
+                | Reply::Judge { .. }
+                | Reply::Patched(_)
+                | Reply::Fork { .. } => {
                     panic!("no answer to a question for a step with a body")
                 }
             }
