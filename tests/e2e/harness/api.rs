@@ -77,6 +77,12 @@ impl Engine {
         ))
     }
 
+    /// The status of an answer, whatever it is.
+    pub(crate) async fn answer(&self, method: Method, path: &str) -> Result<u16> {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        Ok(request.send().await?.status().as_u16())
+    }
+
     /// Sends one event.
     pub(crate) async fn send(&self, name: &str, id: &str, payload: Value) -> Result<()> {
         let body = json!({ "name": name, "id": id, "data": payload });
