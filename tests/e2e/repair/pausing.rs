@@ -114,8 +114,7 @@ async fn a_pause_over_http_takes_signals_and_a_cancel_ends_it() -> Result<()> {
 async fn a_run_is_paused_without_an_engine_before_anything_of_it_goes_on() -> Result<()> {
     let site = Site::of_workflows()?;
     let engine = Engine::start(&site).await?;
-    let start = ["start", "napping", r#"{"order":"n","nap_ms":1500}"#];
-    let run = printed(&site, &start).await?;
+    let run = printed(&site, &["start", "approving", r#"{"order":"n"}"#]).await?;
     engine.waits(&run).await?;
     engine.end().await?;
     printed(&site, &["runs", "pause", &run, "--reason", "later"]).await?;
@@ -126,7 +125,8 @@ async fn a_run_is_paused_without_an_engine_before_anything_of_it_goes_on() -> Re
     );
     let engine = Engine::start(&site).await?;
     engine.reaches(&run, &[RunStatus::Paused]).await?;
-    // The nap is over meanwhile, or is not; it goes on either way.
+    printed(&site, &["runs", "signal", &run, "approve"]).await?;
+    ensure!(engine.run(&run).await?.status == RunStatus::Paused);
     printed(&site, &["runs", "resume", &run]).await?;
     engine.reaches(&run, &[RunStatus::Completed]).await?;
     let refused = said(&site, &["runs", "pause", &run], exit::CONFLICT).await?;
