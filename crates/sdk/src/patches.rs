@@ -18,9 +18,15 @@ impl Step {
     /// place among the steps: once no run without the change is left, the question and the old way
     /// can be deleted.
     ///
-    /// ```ignore
-    /// if step.patched("reserve-before-payment").await {
-    ///     reserve(step, &order).await?;
+    /// ```
+    /// use stepwell::{Attempt, Error, Step};
+    ///
+    /// async fn ship(step: &mut Step) -> Result<(), Error> {
+    ///     if step.patched("weigh-before-shipping").await {
+    ///         step.run("weigh", async |_: &Attempt| Ok(())).await?;
+    ///     }
+    ///     step.run("call-carrier", async |_: &Attempt| Ok(())).await?;
+    ///     Ok(())
     /// }
     /// ```
     pub async fn patched(&mut self, patch: &str) -> bool {

@@ -7,7 +7,7 @@ use stepwell_core::{RunId, WorkflowName};
 use stepwell_engine::{BulkAsk, Request as Asked, Whom};
 use stepwell_store::RunFilter;
 
-use super::cancel::is_reason;
+use super::reason::is_reason;
 use super::runs::status;
 use super::{bad, run_id};
 use crate::body;

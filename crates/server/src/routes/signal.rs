@@ -1,29 +1,26 @@
 //! `POST /v1/runs/{id}/signals/{name}`: a signal to a run, durable when answered.
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
 use stepwell::{RunRef, SendError};
 use stepwell_core::limits::JSON_DEPTH;
 use stepwell_core::{Payload, RunId};
 
-use super::run_id;
+use super::{TakenUp, run_id, taken_up};
 use crate::body;
 use crate::error::ApiError;
 use crate::event_body;
 use crate::router::Api;
-use crate::wire::RunJson;
 
 /// Answers 202 with the run the signal went to: the one named, or the one it goes on as.
 pub(crate) async fn signal(
     State(api): State<Api>,
     Path((id, name)): Path<(String, String)>,
     request: Request,
-) -> Result<(StatusCode, Json<RunJson>), ApiError> {
+) -> TakenUp {
     let run = run_id(&id)?;
     let sent = sent_data(&api, request).await?;
     match api.engine.signal(RunRef::Id(run), name, sent).await {
-        Ok(run) => accepted(&api, run).await,
+        Ok(run) => taken_up(&api, run).await,
         Err(SendError::NotFound { why }) => Err(not_taken(&api, run, why).await?),
         Err(error) => Err(ApiError::of_call(error)),
     }
@@ -36,15 +33,6 @@ pub(super) async fn sent_data(api: &Api, request: Request) -> Result<Payload, Ap
         return Ok(Payload::null());
     }
     Ok(Payload::from_json(event_body::value(&body, JSON_DEPTH)?))
-}
-
-pub(super) async fn accepted(
-    api: &Api,
-    run: RunId,
-) -> Result<(StatusCode, Json<RunJson>), ApiError> {
-    let view = api.engine.operator().run(run).await?;
-    let view = view.ok_or(ApiError::NoSuchRun { run })?;
-    Ok((StatusCode::ACCEPTED, Json(view.into())))
 }
 
 /// Why a run took no signal, in the words of the other routes of a run.
