@@ -9,4 +9,6 @@ mod purchase;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+mod shuffles;
+#[cfg(test)]
 mod world;

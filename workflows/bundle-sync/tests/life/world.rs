@@ -101,6 +101,10 @@ impl Wire {
         self.with(|wired| wired.engines.insert(app, engine.client()));
     }
 
+    fn disconnect(&self) {
+        self.with(|wired| wired.engines.clear());
+    }
+
     pub(crate) fn weather(
         &self,
         weather: impl Fn(u32) -> Result<Fate, BridgeError> + Send + Sync + 'static,
@@ -379,6 +383,9 @@ pub(crate) fn two_seeded(seed: u64, test: impl AsyncFnOnce(&Two<'_>) -> Result<(
             ah_world,
             wire,
         };
-        test(&two).await
+        let ended = test(&two).await;
+        // An engine holds its app, which holds the wire: without this they keep each other.
+        two.wire.disconnect();
+        ended
     });
 }
