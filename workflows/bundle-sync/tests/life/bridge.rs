@@ -26,7 +26,7 @@ fn a_bridge_that_is_down_for_a_day_loses_nothing_and_is_tried_again_by_itself() 
         let wire = Wire::default();
         let tt = Side::new(TT, wire.clone()).await?;
         let world = idle.beside(tt.scheduled()).await?;
-        wire.weather(|_| Err(BridgeError::of_status(AH, 503, None)));
+        wire.weather(|_, _| Err(BridgeError::of_status(AH, 503, None)));
         tt.buys("pur-1", "tt_bundle", 1).await?;
         world.send(&created("pur-1")).await?;
         world.advance(HOUR).await;
@@ -50,7 +50,7 @@ fn a_bridge_that_is_down_for_a_day_loses_nothing_and_is_tried_again_by_itself() 
 fn a_key_that_is_denied_holds_the_message_until_a_person_releases_it() {
     two(async |two| {
         two.wire
-            .weather(|_| Err(BridgeError::of_status(AH, 401, None)));
+            .weather(|_, _| Err(BridgeError::of_status(AH, 401, None)));
         two.tt.buys("pur-1", "tt_bundle", 1).await?;
         two.tt_world.send(&created("pur-1")).await?;
         two.tt_world.advance(HOUR).await;
@@ -79,7 +79,7 @@ fn a_key_that_is_denied_holds_the_message_until_a_person_releases_it() {
 fn an_event_that_is_refused_is_never_sent_again() {
     two(async |two| {
         two.wire
-            .weather(|_| Err(BridgeError::of_status(AH, 422, None)));
+            .weather(|_, _| Err(BridgeError::of_status(AH, 422, None)));
         two.tt.buys("pur-1", "tt_bundle", 1).await?;
         two.tt_world.send(&created("pur-1")).await?;
         two.tt_world.advance(HOUR).await;
@@ -101,7 +101,7 @@ fn what_failed_for_a_day_waits_for_a_person() {
         let wire = Wire::default();
         let tt = Side::new(TT, wire.clone()).await?;
         let world = idle.beside(tt.scheduled()).await?;
-        wire.weather(|_| Err(BridgeError::of_status(AH, 503, None)));
+        wire.weather(|_, _| Err(BridgeError::of_status(AH, 503, None)));
         tt.buys("pur-1", "tt_bundle", 1).await?;
         world.send(&created("pur-1")).await?;
         world.advance(30 * HOUR).await;

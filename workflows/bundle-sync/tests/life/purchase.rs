@@ -132,7 +132,7 @@ fn a_purchase_that_is_delivered_again_a_month_later_makes_no_second_set_and_no_s
 #[test]
 fn a_reply_that_is_lost_leads_to_one_run_on_the_other_side() {
     two(async |two| {
-        two.wire.weather(|nth| match nth {
+        two.wire.weather(|nth, _| match nth {
             1 => Ok(Fate::ArrivesAndTheReplyIsLost),
             2 => Ok(Fate::ArrivesTwice),
             _ => Ok(Fate::Arrives),
@@ -261,7 +261,7 @@ fn a_mail_provider_that_is_down_does_not_hold_access_up() {
 fn the_sync_row_is_there_before_the_first_byte_is_sent() {
     two(async |two| {
         two.wire
-            .weather(|_| Err(BridgeError::of_status(AH, 503, None)));
+            .weather(|_, _| Err(BridgeError::of_status(AH, 503, None)));
         two.tt.buys("pur-1", "tt_bundle", 1).await?;
         two.tt_world.send(&created("pur-1")).await?;
         two.tt_world.advance(MINUTE).await;

@@ -14,7 +14,7 @@ use stepwell_bundle_sync::db::shop::{self, NewPurchase, NewUser};
 use stepwell_bundle_sync::event::{Email, Envelope, Provider, VERSION};
 use stepwell_bundle_sync::mail::{Letter, Mail, MailAnswer, MailError};
 use stepwell_bundle_sync::secret::Secret;
-use stepwell_bundle_sync::{App, AppName, db, registry, unscheduled};
+use stepwell_bundle_sync::{App, AppName, db, unscheduled};
 use stepwell_testkit::{Kit, World};
 use tempfile::TempDir;
 
@@ -22,8 +22,8 @@ pub(crate) const TT: AppName = AppName::TotalTypescript;
 pub(crate) const AH: AppName = AppName::AiHero;
 pub(crate) const BOUGHT_AT: &str = "2025-12-24T12:00:00.000Z";
 
-/// What a bridge or a mail provider does with the nth thing it is given, from 1.
-pub(crate) type Weather<E> = Arc<dyn Fn(u32) -> Result<Fate, E> + Send + Sync>;
+/// What a bridge does with its nth attempt, which is the mth of that message, both from 1.
+pub(crate) type Weather = Arc<dyn Fn(u32, u32) -> Result<Fate, BridgeError> + Send + Sync>;
 
 /// What becomes of something that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ struct Wired {
     attempts: Vec<String>,
     /// What arrived, by id; the same id again changes nothing.
     arrived: BTreeMap<String, Message>,
-    weather: Option<Weather<BridgeError>>,
+    weather: Option<Weather>,
 }
 
 impl Wire {
@@ -107,7 +107,7 @@ impl Wire {
 
     pub(crate) fn weather(
         &self,
-        weather: impl Fn(u32) -> Result<Fate, BridgeError> + Send + Sync + 'static,
+        weather: impl Fn(u32, u32) -> Result<Fate, BridgeError> + Send + Sync + 'static,
     ) {
         self.with(|wired| wired.weather = Some(Arc::new(weather)));
     }
@@ -141,11 +141,12 @@ impl Bridge for Wire {
             let no_answer = BridgeError::NoAnswer { app: target };
             let (engine, fate) = self.with(|wired| {
                 wired.attempts.push(message.id.clone());
-                let nth = u32::try_from(wired.attempts.len()).unwrap_or(u32::MAX);
-                let fate = wired
-                    .weather
-                    .as_ref()
-                    .map_or(Ok(Fate::Arrives), |of| of(nth));
+                let count = |attempts: usize| u32::try_from(attempts).unwrap_or(u32::MAX);
+                let nth = count(wired.attempts.len());
+                let same = wired.attempts.iter().filter(|id| **id == message.id);
+                let mth = count(same.count());
+                let weather = wired.weather.as_ref();
+                let fate = weather.map_or(Ok(Fate::Arrives), |of| of(nth, mth));
                 (wired.engines.get(&target).cloned(), fate)
             });
             let fate = fate?;
@@ -260,7 +261,7 @@ impl Side {
 
     /// With what the clock starts: a day is some hundred runs.
     pub(crate) fn scheduled(&self) -> Registry {
-        registry(self.app.clone())
+        stepwell_bundle_sync::registry(self.app.clone())
     }
 
     pub(crate) async fn put_user(&self, id: &str, email: &str) -> Result<(), Error> {
@@ -360,20 +361,24 @@ pub(crate) struct Two<'w> {
 /// Runs `test` over two apps.
 #[track_caller]
 pub(crate) fn two(test: impl AsyncFnOnce(&Two<'_>) -> Result<(), Error>) {
-    two_seeded(0, test);
+    two_over(0, Side::registry, test);
 }
 
-/// Runs `test` over two apps whose engines draw from `seed`.
+/// Runs `test` over two apps with these workflows, whose engines draw from `seed`.
 #[track_caller]
-pub(crate) fn two_seeded(seed: u64, test: impl AsyncFnOnce(&Two<'_>) -> Result<(), Error>) {
+pub(crate) fn two_over(
+    seed: u64,
+    registry: impl Fn(&Side) -> Registry,
+    test: impl AsyncFnOnce(&Two<'_>) -> Result<(), Error>,
+) {
     // A database needs a runtime, and the kit's comes with a world: the first of three engines runs
     // nothing.
     Kit::new(Registry::new()).seed(seed).test(async |idle| {
         let wire = Wire::default();
         let tt = Side::new(TT, wire.clone()).await?;
         let ah = Side::new(AH, wire.clone()).await?;
-        let tt_world = idle.beside(tt.registry()).await?;
-        let ah_world = idle.beside(ah.registry()).await?;
+        let tt_world = idle.beside(registry(&tt)).await?;
+        let ah_world = idle.beside(registry(&ah)).await?;
         wire.connect(TT, &tt_world);
         wire.connect(AH, &ah_world);
         let two = Two {
