@@ -1,6 +1,7 @@
 //! The world outside: databases, mail providers, and bridges that note, fail, or join two engines.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::SqlitePool;
@@ -39,6 +40,8 @@ pub(crate) enum Fate {
 pub(crate) struct Post {
     sent: Arc<Mutex<BTreeMap<String, Letter>>>,
     fails: Arc<Mutex<u32>>,
+    /// How often it was asked.
+    asked: Arc<AtomicU32>,
 }
 
 impl Post {
@@ -57,6 +60,10 @@ impl Post {
             .collect()
     }
 
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn fails(&self, times: u32) {
         *self.fails.lock().unwrap_or_else(PoisonError::into_inner) = times;
     }
@@ -65,6 +72,7 @@ impl Post {
 impl Mail for Post {
     fn send<'a>(&'a self, key: &'a str, letter: &'a Letter) -> MailAnswer<'a> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
             let mut fails = self.fails.lock().unwrap_or_else(PoisonError::into_inner);
             if *fails > 0 {
                 *fails -= 1;
