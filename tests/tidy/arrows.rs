@@ -107,6 +107,12 @@ const ROOMS: &[Room] = &[
         tests_use: &["stepwell-testkit", "stepwell-fakes"],
     },
     Room {
+        package: "stepwell-bundle-sync",
+        folder: "workflows/bundle-sync",
+        uses: &["stepwell"],
+        tests_use: &["stepwell-testkit"],
+    },
+    Room {
         package: "stepwell-fakes",
         folder: "workflows/fakes",
         uses: &[],

@@ -13,7 +13,7 @@ use crate::ensure::broken;
 use crate::fakes::{Call, Fakes};
 use crate::memory::MemoryStore;
 use crate::pace::Pace;
-use crate::world::World;
+use crate::world::{World, WorldError};
 
 /// The instant at which every test begins unless told otherwise: 2026-01-01T00:00:00Z.
 const BEGIN: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -203,6 +203,20 @@ pub(crate) struct Stage {
     pub(crate) marks: Arc<tempfile::TempDir>,
 }
 
+impl Stage {
+    /// Where another engine is opened at the same time: marks are one engine's, all else is shared.
+    pub(crate) fn beside(&self) -> Result<Self, WorldError> {
+        Ok(Self {
+            marks: Arc::new(marks().map_err(WorldError::Marks)?),
+            ..self.clone()
+        })
+    }
+}
+
+fn marks() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("stepwell-test-").tempdir()
+}
+
 /// Runs `play` on a paused runtime of its own.
 #[track_caller]
 pub(crate) fn on_a_clock_of_its_own<T>(
@@ -220,8 +234,7 @@ pub(crate) fn on_a_clock_of_its_own<T>(
         .start_paused(true)
         .build();
     let runtime = built.unwrap_or_else(|error| broken(format_args!("no runtime: {error}")));
-    let marks = tempfile::Builder::new().prefix("stepwell-test-").tempdir();
-    let marks = marks
+    let marks = marks()
         .unwrap_or_else(|error| broken(format_args!("no temporary folder for marks: {error}")));
     runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         let stage = Stage {

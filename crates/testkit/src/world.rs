@@ -28,6 +28,9 @@ pub enum WorldError {
     /// The engine cannot be opened.
     #[error(transparent)]
     Open(#[from] StartError),
+    /// There is no place for the marks of attempts in flight.
+    #[error("no temporary folder for marks: {0}")]
+    Marks(std::io::Error),
     /// What was sent is refused, or the engine is gone.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -186,6 +189,19 @@ impl World {
             starts: Cell::new(0),
             events: Cell::new(0),
         })
+    }
+
+    /// Opens another engine on this test's clock, with workflows, a store and numbers of its own: for
+    /// systems that talk to each other. Fakes, and the calls they note, are shared. It ends with the
+    /// test.
+    ///
+    /// # Errors
+    /// When the engine cannot be opened.
+    pub async fn beside(&self, registry: Registry) -> Result<Self, WorldError> {
+        let stage = self.stage.beside()?;
+        let memory = MemoryStore::new();
+        let store = Arc::new(memory.clone());
+        Self::open(&stage, &self.settings, registry, memory, store).await
     }
 
     /// The present instant of this test's clock.
