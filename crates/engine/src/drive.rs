@@ -91,9 +91,7 @@ pub(crate) async fn drive(
         };
         let input = stored.input;
         let host = RunHost::new(Arc::clone(&shared), stored.loaded);
-        for request in stored.requests {
-            host.take_request(request);
-        }
+        host.take_requests(stored.requests);
         match session(&shared, &host, input, &requests).await {
             Some(left) => break left,
             None => continue,
@@ -112,6 +110,7 @@ async fn session(
 ) -> Option<Left> {
     loop {
         let heard = !requests.waiting.get() || take_requests(shared, host, requests).await;
+        host.take_put_off();
         if host.is_behind() {
             return None;
         }
@@ -270,6 +269,7 @@ async fn poll_code(
     // When requests that could not be read are looked at again.
     let mut again_at = None;
     loop {
+        host.take_put_off();
         let rest = host.rest();
         if parks(shared, rest) {
             return Polled::Stopped(Stop::Reconsider);
@@ -363,8 +363,7 @@ async fn take_requests(shared: &Arc<Shared>, host: &Rc<RunHost>, requests: &Requ
     let store = Arc::clone(&shared.store);
     match blocking(move || read_requests(store.as_ref(), run)).await {
         Ok(requests) => {
-            let requests = requests.into_iter();
-            requests.for_each(|request| host.take_request(request));
+            host.take_requests(requests);
             true
         }
         Err(error) => {

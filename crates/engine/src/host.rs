@@ -102,6 +102,8 @@ struct Inner {
     asking: BTreeMap<StepAddress, Option<Waker>>,
     /// Whether the state changed since the drive last looked.
     changed: bool,
+    /// Events that come behind one that is being judged or looked for, oldest first.
+    put_off: Vec<Request>,
     /// Looks at the store under way for the code.
     busy: u32,
     /// Up to this instant, code was told what is due.
@@ -143,6 +145,7 @@ impl RunHost {
                 left: Vec::new(),
                 asking: BTreeMap::new(),
                 changed: false,
+                put_off: Vec::new(),
                 busy: 0,
                 woken: Timestamp::ZERO,
                 bodies: BTreeMap::new(),

@@ -25,7 +25,7 @@ use crate::engine::world::BEGIN;
 
 /// Commits past which a simulation is ended, and rounds of rest in which its runs are to end.
 const COMMITS_MAX: u64 = 20_000;
-const ROUNDS_MAX: u64 = 60;
+const ROUNDS_MAX: u64 = 400;
 
 /// How long nothing is asked before the store is looked at, at first and from then on.
 const FIRST_REST: Duration = Duration::from_secs(600);

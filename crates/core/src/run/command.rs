@@ -296,7 +296,7 @@ pub enum Reply {
         failed: Option<Failure>,
     },
     /// Nothing new begins on this line: it is being cancelled, or lost its race, or the run is
-    /// paused.
+    /// paused. Of an arrival: others come first, and it is to be put to the run again.
     Hold,
     /// Whether the change asked about applies.
     Patched(bool),

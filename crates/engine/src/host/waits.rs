@@ -19,6 +19,7 @@ use crate::operator::blocking;
 const PAGE: usize = 64;
 
 /// A request left for a run, with the event it speaks of.
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) id: InboxId,
     pub(crate) row: InboxRow,
@@ -27,8 +28,17 @@ pub(crate) struct Request {
 }
 
 impl RunHost {
+    /// Answers what was left for the run, as it is stored: what was put off is among it.
+    pub(crate) fn take_requests(&self, requests: Vec<Request>) {
+        self.inner.borrow_mut().put_off.clear();
+        for request in requests {
+            self.take_request(request);
+        }
+    }
+
     /// Answers a request left for the run. A request the core refuses is over, too: its row goes.
-    pub(crate) fn take_request(&self, request: Request) {
+    fn take_request(&self, request: Request) {
+        let again = matches!(request.row, InboxRow::Event { .. }).then(|| request.clone());
         let Request { id, row, event } = request;
         let answered = Change::DeleteInbox(self.run, id);
         let went_on = self.with_state(|state| match &state.outcome {
@@ -60,6 +70,10 @@ impl RunHost {
         };
         let now = self.shared.clock.now();
         match self.with_state(|state| decide(state, command, now)) {
+            Some(Ok(decision)) if decision.reply == Reply::Hold => {
+                // Its row stays until it is taken: a crash puts it to the run again.
+                self.inner.borrow_mut().put_off.extend(again);
+            }
             Some(Ok(decision)) if decision.entries.is_empty() => {
                 self.answer(vec![answered], Vec::new());
             }
@@ -79,6 +93,14 @@ impl RunHost {
             }
             None => {}
         }
+    }
+
+    /// Puts to the run again what was put off; what still is not in its turn stays so.
+    pub(crate) fn take_put_off(&self) {
+        let put_off = std::mem::take(&mut self.inner.borrow_mut().put_off);
+        put_off
+            .into_iter()
+            .for_each(|request| self.take_request(request));
     }
 
     /// The run that `step` started and waits for: the first of a child that went on as others.

@@ -62,6 +62,14 @@ fn due_attempt<'s>(
     Ok(known)
 }
 
+/// The result of `step` is handed to code, once its turn comes: unless its line lost a race before,
+/// of which only a scope around it learns.
+fn handed_out(state: &mut RunState, step: &StepAddress) {
+    if !state.lines.is_lost(&step.branch) {
+        state.results.push(step.clone());
+    }
+}
+
 /// `step` has its result.
 pub(super) fn conclude(state: &mut RunState, step: &StepAddress, outcome: StepOutcome) {
     if let Some(known) = state.steps.get_mut(step) {
@@ -90,7 +98,7 @@ pub(super) fn succeeded(
         return Err(Illegal::StandsElsewhere { seq, step });
     }
     super::waits::closed(state, step);
-    state.results.push(step.clone());
+    handed_out(state, step);
     count(state, fields.output.len());
     conclude(state, step, StepOutcome::Succeeded(fields.output.clone()));
     Ok(())
@@ -126,7 +134,7 @@ pub(super) fn failed(state: &mut RunState, seq: Seq, fields: &StepFailed) -> Res
     count(state, fields.failure.message.len());
     if fields.retry_at.is_none() {
         super::waits::closed(state, &fields.step);
-        state.results.push(fields.step.clone());
+        handed_out(state, &fields.step);
         let outcome = StepOutcome::Failed {
             failure: fields.failure.clone(),
             attempts: fields.attempt,

@@ -201,14 +201,18 @@ pub(super) fn deliver(state: &RunState, arrival: Arrival, now: Timestamp) -> Dec
     let open = waits.filter(|step| !state.held(&step.branch));
     let open = open.filter_map(|step| Some((step, wait_of(state, step)?)));
     let (over, open): (Vec<_>, Vec<_>) = open.partition(|(_, wait)| is_over(state, wait, now));
-    // While one of them judges or is about to look, events keep their order: what comes is found
-    // in its turn by whoever looks next.
+    // While one of them judges or is about to look, events keep their order: what comes is put off
+    // until none does, if no look finds it first.
     let in_turn = !open
         .iter()
         .any(|(_, wait)| wait.offered.is_some() || wait.look);
-    let taker = open
+    let mut takers = open
         .into_iter()
-        .find(|(_, wait)| in_turn && !wait.rejected.contains(event));
+        .filter(|(_, wait)| !wait.rejected.contains(event));
+    let taker = takers.next();
+    if taker.is_some() && !in_turn && !known {
+        return unchanged(Reply::Hold);
+    }
     let taker = taker.map(|(step, wait)| (step.clone(), is_judge(wait)));
     let mut bodies: Vec<_> = over.iter().map(|(step, _)| timed_out(step)).collect();
     if let Some((step, judged)) = taker.filter(|_| !known) {

@@ -125,3 +125,24 @@ fn what_undid_a_scope_that_failed_is_walked_through_again() {
     let order = handed(&mut delivery, &state, &["ship", "trip/undo/flight"]);
     assert_eq!(order, ["trip/undo/flight", "ship"]);
 }
+
+#[test]
+fn what_is_recorded_on_a_line_that_lost_before_is_never_handed_to_its_code() {
+    let script = "
+        fork race first 2
+        fork scope first/0/trip 1
+        ask first/0/trip/0/act
+        end first 1 ok 1
+        ok first/0/trip/0/act 7";
+    let state = super::script::played(script);
+    let step = super::parse::parse_address("first/0/trip/0/act");
+    let progress = &state.steps[&step].progress;
+    assert!(
+        matches!(progress, crate::run::StepProgress::Done(_)),
+        "a scope around it learns what there is to undo"
+    );
+    assert!(
+        !state.results.contains(&step),
+        "its code was told live that it had lost, and would hear this first on a replay"
+    );
+}

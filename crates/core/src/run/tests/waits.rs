@@ -393,7 +393,7 @@ fn an_event_that_was_turned_down_is_there_for_the_next_wait_which_looks() {
                 5 @0ms both/0/big rejected e4
               = accepted
             > event e4 order/paid 1
-              = accepted
+              = hold
             > ask wait-for both/1/any
               = execute attempt 1
             > wait both/1/any event order/paid found e4 order/paid 1
@@ -431,12 +431,12 @@ fn what_came_while_a_wait_was_judging_is_found_when_it_looks_again() {
                 2 @0ms big is offered e4: 1
               = accepted
             > event e5 order/paid 2
-              = accepted
+              = hold
             > reject big
                 3 @0ms big rejected e4
               = accepted
             > event e6 order/paid 3
-              = accepted
+              = hold
             > wait big judged order/paid found e4 order/paid 1; e5 order/paid 2; e6 order/paid 3
                 4 @0ms big is offered e5: 2
               = accepted
@@ -601,7 +601,7 @@ fn while_a_wait_judges_one_event_those_behind_it_wait_their_turn() {
                 4 @0ms both/0/big is offered e4: 1
               = accepted
             > event e5 order/paid 2
-              = accepted
+              = hold
             > next
             running at 0ms: drive
             > reject both/0/big
