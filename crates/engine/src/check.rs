@@ -45,12 +45,13 @@ pub enum Verdict {
     },
     /// There is no code to replay.
     NoCode(QuarantineReason),
-    /// The code asked for a dependency that the check was not given, so that what it would have done
-    /// from there on is unknown; up to there it fits.
+    /// The code came to something that a check does not have: a dependency, a wait of another
+    /// library, a failure that is tried again. What it would have done from there on is unknown; up
+    /// to there it fits.
     Unchecked {
         /// The step whose result it had last; `None` when it had none yet.
         past: Option<StepAddress>,
-        /// What it said of the dependency.
+        /// What that is.
         lacks: String,
     },
     /// The journal is not one that could be replayed.
@@ -151,9 +152,21 @@ pub fn check(registry: &Registry, run: RunId, journal: &[Entry], input: &Payload
         };
     }
     match ended {
+        Some((Ended::Failed(failure), _)) if end.is_none() && is_replayed(&failure) => {
+            // The run would back off and try again, and may well fare better than here.
+            Verdict::Unchecked {
+                past: host.last(),
+                lacks: failure.message,
+            }
+        }
         Some((ended, passed)) => of_end(&host, end, ended, passed, results),
         None => of_rest(&host, end, results),
     }
+}
+
+/// Whether code that fails so is run again, by whatever policy.
+fn is_replayed(failure: &Failure) -> bool {
+    failure.step.is_none() && failure.class != FailureClass::Terminal
 }
 
 /// The journal without the entry that ended the run, and that entry.
@@ -229,9 +242,11 @@ fn of_end(
 /// The code waits: for what the journal does not hold, if all it holds was asked for.
 fn of_rest(host: &CheckHost, end: Option<&EntryBody>, results: usize) -> Verdict {
     if let Some(recorded) = host.unasked() {
-        return Verdict::Breaks {
-            recorded,
-            attempted: "waiting for something that is in no journal".to_owned(),
+        return Verdict::Unchecked {
+            past: host.last(),
+            lacks: format!(
+                "code waits for something that is in no journal, and has not asked for {recorded}"
+            ),
         };
     }
     let recorded = match end {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use stepwell_core::entry::{ForkedFrom, RunStarted};
 use stepwell_core::run::{Again, ForkPlan, due_at, fold, fork_at};
 use stepwell_core::{EventId, EventKey, Payload, RunId, Seq, StepAddress, Timestamp};
-use stepwell_store::{AgendaChange, Append, Change, Commit, RunHead, Seen, WaitChange};
+use stepwell_store::{
+    AgendaChange, Append, Change, Commit, CommitError, RunHead, Seen, WaitChange,
+};
 
 use crate::chance::Chance;
 use crate::check::check;
@@ -86,7 +88,7 @@ impl Operator {
         store
             .commit(commit)
             .await
-            .map_err(|error| not_stored(ask.run, error))?;
+            .map_err(|error| refused(ask.run, error))?;
         Ok(put.forked)
     }
 
@@ -181,11 +183,21 @@ fn put(ask: &ForkAsk, plan: ForkPlan, run: RunId, input: Payload, now: Timestamp
     })
 }
 
-fn not_stored(run: RunId, error: impl ToString) -> OperateError {
-    OperateError::NotStored {
-        run,
-        why: error.to_string(),
-    }
+/// What a commit that failed means for whoever asked. One too large says nothing of the store.
+fn refused(run: RunId, error: CommitError) -> OperateError {
+    let why = match error {
+        CommitError::TooLarge { bytes, limit } => {
+            return OperateError::Fork {
+                run,
+                why: format!(
+                    "what it keeps takes {bytes} bytes, and is written at once in at most {limit}: \
+                     fork from an earlier step"
+                ),
+            };
+        }
+        error => error.to_string(),
+    };
+    OperateError::NotStored { run, why }
 }
 
 /// [`Operator::preview_fork`] by the engine that would drive the new run.
@@ -244,10 +256,11 @@ pub(crate) async fn fork(
     match land(shared, landing, false).await {
         Ok(_) => Ok(put.forked),
         Err(error) => {
-            if !error.retry() {
+            let too_large = matches!(error, CommitError::TooLarge { .. });
+            if !error.retry() && !too_large {
                 shared.fail(&error);
             }
-            Err(not_stored(ask.run, error))
+            Err(refused(ask.run, error))
         }
     }
 }

@@ -315,3 +315,27 @@ fn a_wait_whose_event_or_key_the_code_changed_breaks_instead_of_waiting_for_the_
         assert_eq!(other_event, breaks(recorded, attempted));
     });
 }
+
+#[test]
+fn code_that_waits_or_fails_by_itself_between_steps_cannot_be_checked_and_does_not_break() {
+    paused(async {
+        let calls = Calls::default();
+        let engine = engine(MemoryStore::new(), steps(["pay", "ship"], &calls)).await;
+        let run = begin(&engine).await;
+        until_status(&engine, run, RunStatus::Waiting).await;
+        let journal = exported(&engine, run).await;
+        let waits = shop(async |step: &mut Step| {
+            tokio::time::sleep(HOUR).await;
+            Ok(step.run("pay", async |_: &Attempt| Ok(1_u32)).await?)
+        });
+        let said = journal.check(&waits).to_string();
+        assert!(
+            said.starts_with("cannot be checked past its beginning"),
+            "{said}"
+        );
+        let fails = shop(async |_: &mut Step| Err(stepwell::Error::retryable("settings are away")));
+        let said = journal.check(&fails).to_string();
+        let expected = "cannot be checked past its beginning: settings are away";
+        assert_eq!(said, expected);
+    });
+}

@@ -207,3 +207,35 @@ fn a_step_the_journal_does_not_speak_of_is_no_place_to_fork() {
         );
     });
 }
+
+#[workflow]
+async fn hoard(step: &mut Step, _input: u32) -> Result<u32, Error> {
+    for _ in 0..3 {
+        step.run("gather", async |_: &Attempt| Ok("x".repeat(3 << 20)))
+            .await?;
+    }
+    Ok(step.run("sort", async |_: &Attempt| Ok(1_u32)).await?)
+}
+
+#[test]
+fn a_fork_that_keeps_more_than_a_commit_takes_is_refused_and_the_engine_goes_on() {
+    paused(async {
+        let engine = engine(MemoryStore::new(), Registry::new().with(hoard)).await;
+        let input = Payload::from_json("1");
+        let started = engine.start_run("hoard", input, Default::default()).await;
+        let run = started.unwrap().run;
+        assert_eq!(engine.outcome(run).await.unwrap(), json("1"));
+        let said = engine
+            .fork(&from(run, "sort", None))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("fork from an earlier step"), "{said}");
+        assert_eq!(engine.health().failure, None);
+        let forked = engine.fork(&from(run, "gather", None)).await.unwrap();
+        assert_eq!(
+            engine.outcome(forked.run.unwrap()).await.unwrap(),
+            json("1")
+        );
+    });
+}

@@ -247,3 +247,41 @@ fn what_was_undone_is_not_tried_again_in_the_same_run() {
         assert!(refused.contains("trip"), "{refused}");
     });
 }
+
+#[test]
+fn a_branch_that_backs_off_is_tried_at_once_beside_a_body_in_flight() {
+    paused(async {
+        let (calls, go) = (Calls::default(), Arc::new(tokio::sync::Notify::new()));
+        let (counted, held) = (calls.clone(), Arc::clone(&go));
+        let code = shop(async move |step: &mut Step| {
+            let (calls, go) = (&counted, &held);
+            let flaky = async |line: &mut Step| {
+                let body = async |_: &Attempt| match calls.note("flaky") {
+                    1 => Err(Error::retry_after(Duration::from_secs(86_400), "tomorrow")),
+                    number => Ok(number),
+                };
+                line.run("flaky", body).await
+            };
+            let slow = async |line: &mut Step| {
+                let body = async |_: &Attempt| {
+                    calls.note("slow");
+                    go.notified().await;
+                    Ok(())
+                };
+                line.run("slow", body).await
+            };
+            let (flaky, slow) = step.join("both", (flaky, slow)).await?;
+            slow?;
+            Ok(flaky?)
+        });
+        let engine = engine(MemoryStore::new(), code).await;
+        let run = begin(&engine).await;
+        let under_way =
+            |_: &stepwell_engine::RunView| (calls.of("flaky"), calls.of("slow")) == (1, 1);
+        crate::engine::world::until(&engine, run, under_way).await;
+        engine.retry(run, "now").await.unwrap();
+        crate::engine::world::until(&engine, run, |_| calls.of("flaky") == 2).await;
+        go.notify_one();
+        assert_eq!(engine.outcome(run).await.unwrap(), json("2"));
+    });
+}

@@ -250,11 +250,15 @@ pub fn apply(mut state: RunState, entry: &Entry) -> Result<RunState, Illegal> {
             ended(&mut state, entry)?;
         }
     }
-    if state.outcome.is_some() {
-        // Nothing of an ended run waits for anything.
+    if let Some(outcome) = &state.outcome {
+        // Nothing of an ended run waits for anything; what it waited for is kept of one that may be
+        // taken up again.
+        let over = !matches!(outcome, Outcome::Failed(_));
         state.listening.clear();
-        state.waiting.clear();
-        state.waiters = Default::default();
+        if over {
+            state.waiting.clear();
+            state.waiters = Default::default();
+        }
     }
     state.next_seq = seq.plus(1);
     state.changed_at = entry.at;

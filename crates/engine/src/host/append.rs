@@ -282,7 +282,12 @@ struct Before {
 impl Before {
     fn of(state: &RunState, entries: &[Entry]) -> Self {
         let touched = entries.iter().filter_map(|entry| step_of(&entry.body));
-        let touched = touched.collect();
+        let mut touched: BTreeSet<StepAddress> = touched.collect();
+        for entry in entries {
+            if let EntryBody::Retried(fields) = &entry.body {
+                touched.extend(fields.steps.iter().cloned());
+            }
+        }
         let passed_on = entries.iter().any(|entry| may_pass_on(&entry.body));
         Self {
             next_seq: state.next_seq,

@@ -113,6 +113,12 @@ impl RunHost {
         let busy = self.busy();
         let company = self.admitted().await;
         drop(busy);
+        let still = |state: &stepwell_core::run::RunState| state.stands_still(&step.branch);
+        if self.with_state(still) == Some(true) {
+            // Paused, cancelled or lost while it waited to be admitted: then nothing begins.
+            drop(company);
+            return pending().await;
+        }
         // The run's own mark until a body has it; further ones at a time have marks of their own.
         let first = self
             .inner

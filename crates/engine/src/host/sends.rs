@@ -92,6 +92,11 @@ impl RunHost {
             }
         };
         drop(busy);
+        let still = |state: &stepwell_core::run::RunState| state.stands_still(&step.branch);
+        if self.with_state(still) == Some(true) {
+            // Paused, cancelled or lost during the look: then nothing is sent.
+            return std::future::pending().await;
+        }
         let id = next_id(self.shared.store.fence());
         let row = InboxRow::Signal { name, data };
         let more = More {

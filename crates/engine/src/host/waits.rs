@@ -201,7 +201,8 @@ impl RunHost {
         else {
             return Ok(None);
         };
-        let Some((since, from)) = self.with_state(|state| reach(state, ask)) else {
+        let reach = |state: &RunState| (reach(state, ask), state.started.since);
+        let Some(((since, from), began)) = self.with_state(reach) else {
             return Ok(None);
         };
         let mut after = since;
@@ -214,7 +215,9 @@ impl RunHost {
             };
             after = *last;
             for (order, row) in page {
-                if row.received_at < from || !self.may_take(ask, order, &row) {
+                // What came since the run began counts however far the look goes back.
+                let too_old = row.received_at < from && order <= began;
+                if too_old || !self.may_take(ask, order, &row) {
                     continue;
                 }
                 let store = Arc::clone(&self.shared.store);

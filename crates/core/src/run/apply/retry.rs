@@ -6,7 +6,7 @@ use super::{Illegal, waits};
 use crate::entry::{Entry, Retried, StepKind, WaitOn};
 use crate::ids::StepAddress;
 use crate::run::reopening::reopens;
-use crate::run::state::{Awaiting, Fork, RunState, StepOutcome, StepProgress, StepState};
+use crate::run::state::{Awaiting, Fork, RunState, StepOutcome, StepProgress};
 
 /// Each step gets all its attempts again; the branches and forks around it are under way again.
 pub(super) fn retried(
@@ -108,29 +108,17 @@ fn listen_again(state: &mut RunState) {
     for awaited in state.started.cancel_on.clone() {
         waits::listen(state, awaited.digest());
     }
-    let waiting = |(step, known): (&StepAddress, &StepState)| {
-        let StepProgress::Waiting(wait) = &known.progress else {
-            return None;
-        };
-        let live = state.lines.is_live(&step.branch);
-        Some((step.clone(), wait.on.clone())).filter(|_| live)
-    };
-    let open: Vec<_> = state.steps.iter().filter_map(waiting).collect();
-    for (step, on) in open {
-        let Awaiting::On(on) = on else { continue };
-        if on == WaitOn::Until {
+    for step in state.waiting.clone() {
+        let progress = state.steps.get_mut(&step).map(|known| &mut known.progress);
+        let Some(StepProgress::Waiting(wait)) = progress else {
             continue;
-        }
-        state.waiting.push(step.clone());
-        state.waiters.began(&on, &step);
-        if let WaitOn::Event { awaited, .. } = &on {
-            waits::listen(state, awaited.digest());
-            if let Some(StepProgress::Waiting(wait)) =
-                state.steps.get_mut(&step).map(|known| &mut known.progress)
-            {
-                wait.look = wait.offered.is_none();
-            }
-        }
+        };
+        let Awaiting::On(WaitOn::Event { awaited, .. }) = &wait.on else {
+            continue;
+        };
+        let key = awaited.digest();
+        wait.look = wait.offered.is_none();
+        waits::listen(state, key);
         state.refresh(&step.branch);
     }
 }

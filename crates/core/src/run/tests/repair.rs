@@ -743,7 +743,7 @@ fn a_crash_while_paused_is_recovered_and_begins_nothing() {
 }
 
 #[test]
-fn branches_that_would_hold_every_place_of_a_map_are_not_tried_again_in_it() {
+fn a_branch_that_would_hold_a_place_of_a_map_is_not_tried_again_in_it() {
     check(
         r#"
         fork map all 2 1
