@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use stepwell_core::entry::{ForkedFrom, RunStarted};
-use stepwell_core::run::{Again, ForkPlan, due_at, fold, fork_at};
-use stepwell_core::{EventId, EventKey, Payload, RunId, Seq, StepAddress, Timestamp};
-use stepwell_store::{
-    AgendaChange, Append, Change, Commit, CommitError, RunHead, Seen, WaitChange,
-};
+use stepwell_core::run::{Again, ForkPlan, fold, fork_at};
+use stepwell_core::{EventId, Payload, RunId, StepAddress, Timestamp};
+use stepwell_store::{Append, Change, Commit, CommitError, Seen};
 
 use crate::chance::Chance;
 use crate::check::check;
@@ -15,7 +13,7 @@ use crate::drive::Fresh;
 use crate::intake::{Prepared, land, order};
 use crate::operator::{OperateError, Operator, blocking};
 use crate::shared::Shared;
-use crate::starting::{Begun, draw, input_row};
+use crate::starting::{Begun, draw, first_append, input_row};
 
 /// The name of the events that hold the input a run was forked with.
 const FORKED: &str = "stepwell/run.forked";
@@ -154,20 +152,6 @@ fn put(ask: &ForkAsk, plan: ForkPlan, run: RunId, input: Payload, now: Timestamp
         let event = state.started.event.clone();
         input_row(event, FORKED, input.clone(), vec![run], now)
     });
-    let append = Append {
-        run,
-        expected: Seq::FIRST,
-        entries: plan.kept,
-        head: Some(RunHead::of(&state)),
-        agenda: AgendaChange {
-            was: None,
-            now: due_at(&state),
-        },
-        waits: WaitChange {
-            begun: state.listening.keys().copied().collect(),
-            over: Vec::new(),
-        },
-    };
     let forked = Forked {
         run: Some(run),
         version: state.started.version,
@@ -176,7 +160,7 @@ fn put(ask: &ForkAsk, plan: ForkPlan, run: RunId, input: Payload, now: Timestamp
     };
     Some(Put {
         run,
-        append,
+        append: first_append(plan.kept, &state),
         input: row,
         fresh: Fresh { state, input },
         forked,
@@ -242,8 +226,9 @@ pub(crate) async fn fork(
     let landing = {
         // What it is cancelled by is counted before its place is taken, as for every run.
         let places = shared.events.lock();
-        let keys: Vec<EventKey> = put.append.waits.begun.clone();
-        keys.into_iter().for_each(|key| shared.events.watch(key));
+        for key in &put.append.waits.begun {
+            shared.events.watch(*key);
+        }
         let mut prepared = Prepared::empty(shared, Seen::OWNER);
         prepared.commit.changes.extend(put.input);
         prepared.begin(Begun {

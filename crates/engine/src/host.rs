@@ -179,6 +179,11 @@ impl RunHost {
         self.inner.borrow().state.as_ref().map(read)
     }
 
+    /// Whether nothing new begins on `branch` for the time being.
+    fn stands_still(&self, branch: &str) -> bool {
+        self.with_state(|state| state.stands_still(branch)) == Some(true)
+    }
+
     /// Begins another replay.
     pub(crate) fn restart(&self) {
         let mut inner = self.inner.borrow_mut();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use stepwell::{StartOptions, Workflow};
 use stepwell_core::entry::RunStarted;
 use stepwell_core::matching::key_text;
-use stepwell_core::run::{begin, due_at, fold};
-use stepwell_core::{Awaited, EventId, EventOrder, Parent, Payload, RunId, Seq, Timestamp};
+use stepwell_core::run::{RunState, begin, due_at, fold};
+use stepwell_core::{Awaited, Entry, EventId, EventOrder, Parent, Payload, RunId, Seq, Timestamp};
 use stepwell_store::{AgendaChange, Append, Change, EventRow, RunHead, WaitChange};
 use ulid::Ulid;
 
@@ -79,29 +79,33 @@ pub(crate) fn put_together(shared: &Shared, start: Start<'_>, now: Timestamp) ->
             return None;
         }
     };
-    let waits: Vec<_> = state.listening.keys().copied().collect();
-    for key in &waits {
+    for key in state.listening.keys() {
         shared.events.watch(*key);
     }
-    let append = Append {
-        run,
-        expected: Seq::FIRST,
-        entries,
-        head: Some(RunHead::of(&state)),
-        agenda: AgendaChange {
-            was: None,
-            now: due_at(&state),
-        },
-        waits: WaitChange {
-            begun: waits,
-            over: Vec::new(),
-        },
-    };
     Some(Begun {
         run,
-        append,
+        append: first_append(entries, &state),
         fresh: Fresh { state, input },
     })
+}
+
+/// What begins a run whose first entries come to `state`. What it waits for is counted by whoever
+/// commits it beside an engine, before that.
+pub(crate) fn first_append(entries: Vec<Entry>, state: &RunState) -> Append {
+    Append {
+        run: state.run,
+        expected: Seq::FIRST,
+        entries,
+        head: Some(RunHead::of(state)),
+        agenda: AgendaChange {
+            was: None,
+            now: due_at(state),
+        },
+        waits: WaitChange {
+            begun: state.listening.keys().copied().collect(),
+            over: Vec::new(),
+        },
+    }
 }
 
 /// The event row that holds the input of a run nobody's event started.

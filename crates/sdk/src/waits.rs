@@ -87,11 +87,7 @@ impl Step {
         matches: &dyn Fn(&Payload) -> bool,
     ) -> StepOutcome {
         let (address, kind) = (ask.step.clone(), ask.on.kind());
-        let subject = match &ask.on {
-            WaitOn::Until => None,
-            WaitOn::Event { awaited, .. } => Some(Subject::Event(awaited.clone())),
-            WaitOn::Signal { name } => Some(Subject::Signal(name.clone())),
-        };
+        let subject = Subject::of(&ask.on);
         let position = self.passed();
         loop {
             let start = StartStep {

@@ -139,6 +139,18 @@ pub enum Subject {
     Workflow(WorkflowName),
 }
 
+impl Subject {
+    /// What a wait is about; nothing for one that is for an instant.
+    #[must_use]
+    pub fn of(on: &WaitOn) -> Option<Self> {
+        match on {
+            WaitOn::Until => None,
+            WaitOn::Event { awaited, .. } => Some(Self::Event(awaited.clone())),
+            WaitOn::Signal { name } => Some(Self::Signal(name.clone())),
+        }
+    }
+}
+
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,6 +1,6 @@
 //! A run forked from another: which of its results it is begun with, and what is done anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{Illegal, fold};
 use crate::entry::{Entry, EntryBody, ParentClose, RunStarted, StepKind};
@@ -74,10 +74,15 @@ pub fn fork_at(
     let before = entries.get(..cut).unwrap_or_default();
     let done = with_results(before);
     let start = EntryBody::RunStarted(started);
-    let bodies = before
+    let retries: Vec<(Seq, &StepAddress)> = before
         .iter()
-        .zip(0..)
-        .filter_map(|(entry, at)| keep(&entry.body, &done, &retried_after(before, at), now));
+        .flat_map(|entry| retried(entry).iter().map(|step| (entry.seq, step)))
+        .collect();
+    let bodies = before.iter().filter_map(|entry| {
+        let later = retries.iter().filter(|(seq, _)| *seq >= entry.seq);
+        let again: Vec<_> = later.map(|(_, step)| *step).collect();
+        keep(&entry.body, &done, &again, now)
+    });
     let kept: Vec<Entry> = std::iter::once(start)
         .chain(bodies)
         .zip(0..)
@@ -91,13 +96,10 @@ pub fn fork_at(
         step: from.clone(),
         illegal,
     })?;
-    let keeps = in_order(before.iter(), |step| done.contains(step));
-    let again = in_order(entries.iter(), |step| !keeps.contains(step));
-    let again = again.into_iter().map(|step| again_of(entries, step));
     Ok(ForkPlan {
         kept,
-        again: again.collect(),
-        keeps,
+        keeps: in_order(before, &done),
+        again: done_anew(entries, &done),
     })
 }
 
@@ -139,12 +141,6 @@ fn retried(entry: &Entry) -> &[StepAddress] {
     &[]
 }
 
-/// The steps that were tried again somewhere behind the entry at index `at`.
-fn retried_after(entries: &[Entry], at: usize) -> Vec<&StepAddress> {
-    let later = entries.get(at..).unwrap_or_default().iter();
-    later.flat_map(retried).collect()
-}
-
 /// The entry as the new run has it, if it has it. There nothing failed for good that was tried
 /// `again` later: it was one more attempt, and the branches around it did not end.
 fn keep(
@@ -183,39 +179,45 @@ fn keep(
     Some(kept)
 }
 
-/// The steps `entries` speak of that are `wanted`, in the order of their first entry.
-fn in_order<'e>(
-    entries: impl Iterator<Item = &'e Entry>,
-    wanted: impl Fn(&StepAddress) -> bool,
-) -> Vec<StepAddress> {
+/// The steps of `done`, in the order of their first entry.
+fn in_order(entries: &[Entry], done: &BTreeSet<StepAddress>) -> Vec<StepAddress> {
     let mut seen = BTreeSet::new();
     entries
+        .iter()
         .filter_map(|entry| about(&entry.body))
-        .filter(|(step, _)| wanted(step) && seen.insert((*step).clone()))
+        .filter(|(step, _)| done.contains(*step) && seen.insert(*step))
         .map(|(step, _)| step.clone())
         .collect()
 }
 
-fn again_of(entries: &[Entry], step: StepAddress) -> Again {
-    let of_step = entries.iter().filter(|entry| {
-        let about = about(&entry.body);
-        about.is_some_and(|(address, _)| *address == step)
-    });
-    let mut again = Again {
-        step: step.clone(),
-        kind: StepKind::Run,
-        succeeded: false,
-        database: None,
-    };
-    for entry in of_step {
-        again.kind = about(&entry.body).map_or(again.kind, |(_, kind)| kind);
+/// The steps `entries` speak of that are not `done`, in the order of their first entry.
+fn done_anew(entries: &[Entry], done: &BTreeSet<StepAddress>) -> Vec<Again> {
+    let mut anew: Vec<Again> = Vec::new();
+    let mut places: BTreeMap<&StepAddress, usize> = BTreeMap::new();
+    for entry in entries {
+        let Some((step, kind)) = about(&entry.body).filter(|(step, _)| !done.contains(*step))
+        else {
+            continue;
+        };
+        let place = *places.entry(step).or_insert(anew.len());
+        if place == anew.len() {
+            anew.push(Again {
+                step: step.clone(),
+                kind,
+                succeeded: false,
+                database: None,
+            });
+        }
+        let Some(again) = anew.get_mut(place) else {
+            continue;
+        };
         if let EntryBody::StepSucceeded(fields) = &entry.body {
             again.succeeded = true;
             again.database.clone_from(&fields.database);
         }
         again.succeeded |= matches!(&entry.body, EntryBody::ChildStarted(_));
     }
-    again
+    anew
 }
 
 /// The step an entry is the first or a further word of, with its kind.

@@ -1,6 +1,7 @@
 //! One commit of a run: its entries, and everything of other runs that follows from them.
 
 use std::collections::BTreeSet;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use stepwell::{FailedRun, StartOptions, StepAddress};
@@ -281,13 +282,8 @@ struct Before {
 
 impl Before {
     fn of(state: &RunState, entries: &[Entry]) -> Self {
-        let touched = entries.iter().filter_map(|entry| step_of(&entry.body));
-        let mut touched: BTreeSet<StepAddress> = touched.collect();
-        for entry in entries {
-            if let EntryBody::Retried(fields) = &entry.body {
-                touched.extend(fields.steps.iter().cloned());
-            }
-        }
+        let touched = entries.iter().flat_map(|entry| steps_of(&entry.body));
+        let touched = touched.cloned().collect();
         let passed_on = entries.iter().any(|entry| may_pass_on(&entry.body));
         Self {
             next_seq: state.next_seq,
@@ -328,18 +324,21 @@ fn may_pass_on(body: &EntryBody) -> bool {
     )
 }
 
-/// The step whose code may have something to hear because of an entry.
-fn step_of(body: &EntryBody) -> Option<StepAddress> {
+/// The steps whose code may have something to hear because of an entry.
+fn steps_of(body: &EntryBody) -> &[StepAddress] {
     match body {
-        EntryBody::StepSucceeded(fields) => Some(fields.step.clone()),
-        EntryBody::StepFailed(fields) => Some(fields.step.clone()),
-        EntryBody::WaitStarted(fields) => Some(fields.step.clone()),
-        EntryBody::WaitTimedOut(fields) => Some(fields.step.clone()),
-        EntryBody::EventOffered(fields) => Some(fields.step.clone()),
-        EntryBody::EventReceived(fields) => Some(fields.step.clone()),
-        EntryBody::EventRejected(fields) => Some(fields.step.clone()),
-        EntryBody::ChildStarted(fields) => Some(fields.step.clone()),
-        EntryBody::Recovered(fields) => fields.step.as_ref().map(|(step, _)| step.clone()),
+        EntryBody::StepSucceeded(fields) => from_ref(&fields.step),
+        EntryBody::StepFailed(fields) => from_ref(&fields.step),
+        EntryBody::WaitStarted(fields) => from_ref(&fields.step),
+        EntryBody::WaitTimedOut(fields) => from_ref(&fields.step),
+        EntryBody::EventOffered(fields) => from_ref(&fields.step),
+        EntryBody::EventReceived(fields) => from_ref(&fields.step),
+        EntryBody::EventRejected(fields) => from_ref(&fields.step),
+        EntryBody::ChildStarted(fields) => from_ref(&fields.step),
+        EntryBody::Recovered(fields) => {
+            fields.step.as_ref().map_or(&[], |(step, _)| from_ref(step))
+        }
+        EntryBody::Retried(fields) => &fields.steps,
         EntryBody::RunStarted(_)
         | EntryBody::AttemptFailed(_)
         | EntryBody::CancelRequested(_)
@@ -355,7 +354,6 @@ fn step_of(body: &EntryBody) -> Option<StepAddress> {
         | EntryBody::RunContinued(_)
         | EntryBody::Patched(_)
         | EntryBody::Paused(_)
-        | EntryBody::Retried(_)
-        | EntryBody::RunKilled(_) => None,
+        | EntryBody::RunKilled(_) => &[],
     }
 }

@@ -113,8 +113,7 @@ impl RunHost {
         let busy = self.busy();
         let company = self.admitted().await;
         drop(busy);
-        let still = |state: &stepwell_core::run::RunState| state.stands_still(&step.branch);
-        if self.with_state(still) == Some(true) {
+        if self.stands_still(&step.branch) {
             // Paused, cancelled or lost while it waited to be admitted: then nothing begins.
             drop(company);
             return pending().await;

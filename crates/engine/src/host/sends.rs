@@ -92,8 +92,7 @@ impl RunHost {
             }
         };
         drop(busy);
-        let still = |state: &stepwell_core::run::RunState| state.stands_still(&step.branch);
-        if self.with_state(still) == Some(true) {
+        if self.stands_still(&step.branch) {
             // Paused, cancelled or lost during the look: then nothing is sent.
             return std::future::pending().await;
         }

@@ -40,19 +40,11 @@ pub(super) fn started(state: &mut RunState, seq: Seq, fields: &WaitStarted) -> R
         look: false,
     };
     open(state, seq, &fields.step, fields.on.kind(), wait)?;
-    about(state, &fields.step, subject(&fields.on));
+    about(state, &fields.step, Subject::of(&fields.on));
     if let WaitOn::Event { awaited, .. } = &fields.on {
         listen(state, awaited.digest());
     }
     Ok(())
-}
-
-fn subject(on: &WaitOn) -> Option<Subject> {
-    match on {
-        WaitOn::Until => None,
-        WaitOn::Event { awaited, .. } => Some(Subject::Event(awaited.clone())),
-        WaitOn::Signal { name } => Some(Subject::Signal(name.clone())),
-    }
 }
 
 fn about(state: &mut RunState, step: &StepAddress, subject: Option<Subject>) {
